@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from failures import significant, tool_code
 from failures.mask_values import mask
+from failures.skeleton import skeleton
 
 FINGERPRINT_VERSION = "v1"
 
@@ -18,6 +19,8 @@ class Grouping:
     tool_code: str
     error_class: str
 
+
+_GENERIC = {"Error", "error", "Exception"}
 
 def _split(message):
     line = significant.significant_line(message)
@@ -39,12 +42,15 @@ def _split(message):
             line = line[:m.start()]
     if not code:
         m = tool_code._CLASS.match(line)
-        if m:
-            cls = m[1]
+        if m and (m[1] or m[2].endswith(("Error", "Exception", "Warning", "Invalid", "Exit", "Interrupt"))):
+            cls = m[2]
+            if cls in _GENERIC:
+                cls = m[1].split(".")[-2] + "." + cls if m[1] else cls
             line = line[m.end():]
     return code, cls, line
 
-_PH = re.compile(r"<(?:str|n|path|id|url|obj|email)>")
+_WORDY = re.compile(r"[a-z]{2,}")
+_WHOLE = re.compile(r"\(?[bru]?(['\"<])(.*)[\"'>],?.{0,200}$")
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:20]
@@ -52,8 +58,15 @@ def _digest(*parts: str) -> str:
 
 def grouping(error_type: str, message: str) -> Grouping:
     code, error_class, line = _split(message)
-    template = " ".join(mask(line).split())
-    key = " ".join(_PH.sub("*", template).split())
+    names = bool(code or error_class)
+    template = mask(line, names=names)
+    key = skeleton(template, bold=bool(code))
+    if not code and not _WORDY.search(key):
+        m = _WHOLE.match(line)
+        if m and " " in m[2]:
+            template = mask(m[2], names=names)
+            key = skeleton(template, bold=False)
+    template = " ".join(template.split())
     if code and code[-1].isdigit():
         key = ""
     return Grouping(
