@@ -4,15 +4,22 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from failures import significant, tool_code
-from failures.mask_values import mask
+from failures.mask_values import Boldness, mask
+from failures.significant import significant_line
 from failures.skeleton import skeleton
+from failures.tool_code import take_apart
 
 FINGERPRINT_VERSION = "v1"
+
+_LONGEST_TEMPLATE = 200
+_WORD = re.compile(r"[a-z]{2,}")
+_WRAPPED = re.compile(r"\(?[bru]?['\"<](.*)[\"'>],?.{0,200}$")
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
+    """What a failure is grouped by, and what its group is called."""
+
     fingerprint: str
     family: str
     template: str
@@ -20,63 +27,49 @@ class Grouping:
     error_class: str
 
 
-_GENERIC = {"Error", "error", "Exception"}
-
-def _split(message):
-    line = significant.significant_line(message)
-    loc = tool_code._LOCATION.match(line)
-    code = cls = ""
-    if loc:
-        line = line[loc.end():]
-    lev = tool_code._LEVEL.match(line)
-    if lev:
-        line = line[lev.end():]
-    m = tool_code._PREFIX.match(line)
-    if m and (loc or lev):
-        code = m[1]
-        line = line[m.end():]
-    else:
-        m = tool_code._SUFFIX.search(line)
-        if m and loc:
-            code = m[m.lastindex]
-            line = line[:m.start()]
-    if not code:
-        m = tool_code._CLASS.match(line)
-        if m and (m[1] or m[2].endswith(("Error", "Exception", "Warning", "Invalid", "Exit", "Interrupt"))):
-            cls = m[2]
-            if cls in _GENERIC:
-                cls = m[1].split(".")[-2] + "." + cls if m[1] else cls
-            line = line[m.end():]
-    return code, cls, line
-
-_WORDY = re.compile(r"[a-z]{2,}")
-_WHOLE = re.compile(r"\(?[bru]?(['\"<])(.*)[\"'>],?.{0,200}$")
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:20]
-
-
 def grouping(error_type: str, message: str) -> Grouping:
-    code, error_class, line = _split(message)
-    names = bool(code or error_class)
-    template = mask(line, names=names)
-    key = skeleton(template, bold=bool(code))
-    if not code and not _WORDY.search(key):
-        m = _WHOLE.match(line)
-        if m and " " in m[2]:
-            template = mask(m[2], names=names)
-            key = skeleton(template, bold=False)
-    template = " ".join(template.split())
-    if code and code[-1].isdigit():
-        key = ""
+    """Group a failure."""
+    code, error_class, text = take_apart(significant_line(message))
+    template, key = _template_and_key(error_type, text, code, error_class)
+    family = _digest(error_type, code or error_class) if code or error_class else ""
     return Grouping(
         fingerprint=f"{FINGERPRINT_VERSION}:{_digest(error_type, code, error_class, key)}",
-        family=f"{FINGERPRINT_VERSION}f:{_digest(error_type, code or error_class)}" if code or error_class else "",
-        template=template[:200],
+        family=family and f"{FINGERPRINT_VERSION}f:{family}",
+        template=template[:_LONGEST_TEMPLATE],
         tool_code=code,
         error_class=error_class,
     )
 
 
 def fingerprint(error_type: str, message: str) -> str:
+    """The fingerprint alone of `grouping`."""
     return grouping(error_type, message).fingerprint
+
+
+def _template_and_key(
+    error_type: str, text: str, code: str, error_class: str
+) -> tuple[str, str]:
+    boldness = _boldness(error_type, code, error_class)
+    template = mask(text, boldness)
+    key = skeleton(template, coded=bool(code))
+    if not code and not _WORD.search(key):
+        wrapped = _WRAPPED.match(text)
+        if wrapped and " " in wrapped[1]:
+            template = mask(wrapped[1], boldness)
+            key = skeleton(template, coded=False)
+    # A tool that numbers its diagnostics has grouped them already.
+    if code[-1:].isdigit():
+        key = ""
+    return " ".join(template.split()), key
+
+
+def _boldness(error_type: str, code: str, error_class: str) -> Boldness:
+    if code:
+        return Boldness.CODED
+    if error_class:
+        return Boldness.EXCEPTION
+    return Boldness.BUILD if error_type == "build" else Boldness.LOG
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:20]

@@ -1,15 +1,30 @@
 """Replace the values in one line of an error message by placeholders."""
 
 import re
+from enum import Enum
+
+
+class Boldness(Enum):
+    """How much of a line is taken for values."""
+
+    LOG = "log"
+    """A bare identifier is the event itself: keep it."""
+    BUILD = "build"
+    """A compiler or linter quotes names; what it leaves unquoted is in few known places."""
+    EXCEPTION = "exception"
+    """An exception's text names functions, fields and modules without quotes: mask identifiers."""
+    CODED = "coded"
+    """The tool's own code says what happened: mask all that could be a value."""
+
 
 PLACEHOLDER = r"<(?:str|n|path|id|url|email|obj|date|name)>"
 
-# Reserved words and literals of programming languages. In quotes they belong to the message: a
-# reserved word can't be somebody's identifier.
+# Reserved words of programming languages: in quotes they belong to the message, since they can't
+# be somebody's identifier.
 _RESERVED = frozenset(
     """
-    await async break case catch const continue def del delete elif else except export finally
-    for function if import instanceof lambda let new null pass raise return super switch this
+    await async break case catch const continue elif else except export finally
+    for function if import instanceof lambda let new null raise return super switch this
     throw try typeof undefined unsafe var while with yield
     """.split()
 )
@@ -17,7 +32,7 @@ _VERBS = ("GET ", "POST ", "PUT ", "PATCH ", "DELETE ", "HEAD ", "OPTIONS ")
 
 _QUOTED = re.compile(
     r"``([^\n]{0,200}?)``(?!`)"
-    r"|`([^`\n]{0,300})`"
+    r"|`([^`\n]{0,300})[`']"
     r"|(?<![A-Za-z0-9])[bru]{0,2}\"((?:[^\"\\\n]|\\.){0,300})\""
     r"|(?<![A-Za-z0-9])[bru]{0,2}'((?:[^'\\\n]|\\.){0,300})'(?![A-Za-z])"
     r"|[“‘«]([^”’»\n]{0,300})[”’»]",
@@ -27,30 +42,33 @@ _API = re.compile(r"(?:[\w.@#]{1,60}\(\)|[^\s…]{0,40}…[^\s…]{0,20})")
 
 _HEX = r"[0-9A-Fa-f]"
 _STRUCTURED = re.compile(
-    # <url>
     r"(?P<url>\b[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s<>\"')\]]{1,500})"
-    # <email>
     r"|(?P<email>\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5})"
-    # <obj>: a Python or Java representation
     r"|(?P<obj><(?!(?:str|n|path|id|url|email|obj|date)>)[A-Za-z_]"
     r"[^<>\n]{0,200}(?:<[^<>\n]{0,100}>[^<>\n]{0,100}){0,4}>)"
-    # <id>: uuid, 0x…, MAC and IPv6 addresses
     rf"|(?P<id>\b{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}\b|\b0[xX]{_HEX}{{1,64}}\b"
     rf"|(?<![\w:.])(?=[:\w]{{0,5}}:)(?:{_HEX}{{0,4}}:){{2,12}}{_HEX}{{0,4}}(?:%\w{{1,16}})?(?![\w:]))"
     r"|(?P<date>\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?"
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b)"
-    # <name>: a host or class with two dots or more, or with a port
     r"|(?P<path>(?<![\w<.])(?:[A-Za-z]:(?=[\\/])|~|\.{1,2}(?=[\\/]))?"
     r"(?:[\\/]{1,3}[\w.@+~%$#:-]{1,120}){1,40}[\\/]{0,3}"
     r"|\b(?:[\w.@+~-]{1,80}/){2,40}[\w.@+~-]{0,120}"
     r"|\b[\w.@+~-]{1,80}/[\w.@+~-]{0,80}\.[A-Za-z]\w{0,5}\b)"
-    r"|(?P<name>\b[A-Za-z][\w-]{0,60}(?:\.[\w$-]{1,60}){1,20}(?::\d{1,5}\b|(?<=\.)(?!.))"
+    r"|(?P<name>\b[a-z0-9][a-z0-9-]{0,60}(?:\.[a-z0-9-]{1,60}){1,20}:\d{2,5}\b"
     r"|\b[A-Za-z][\w-]{0,60}(?:\.(?:<locals>|[\w$-]{1,60})){2,20})"
-    r"|(?P<kv>(?<=[\w\])])=(?![=\s])[^\s,;)\]}>]{1,200})"
+    r"|(?P<kv>(?<=[\w\])])=(?![=\s])(?:<str>|[^\s,;)\]}>{]{1,200}(?:\{[^{}\n]{0,100}\})?))"
 )
+# The number of an HTTP answer or of a process's end isn't a value, it is the mistake.
+_KEPT_NUMBER = re.compile(
+    r"\b((?:status code|HTTP(?:/\d\.\d)?(?: error)?|exit (?:code|status)|exited with(?: code| status)?)"
+    r"[ :=]{1,2})(\d{1,3})\b|^(\d{3})(?= (?:Client|Server) Error)",
+    re.IGNORECASE,
+)
+_DIGIT_NAMES = str.maketrans("0123456789", "⓪①②③④⑤⑥⑦⑧⑨")
+_DIGITS_BACK = str.maketrans("⓪①②③④⑤⑥⑦⑧⑨", "0123456789")
 _NUMBER = re.compile(
-    r"(?<![<\w])(?:[-+])?[\w.$-]{0,120}?\d[\w.:$%+-]{0,120}"
-    rf"|\b{_HEX}{{7,128}}\b(?<![A-Za-z]{{7}})"
+    r"(?<!\w)[-+]?[\w.$-]{0,120}?\d[\w.:$%+-]{0,120}"
+    rf"|\b(?=[a-f]{{0,60}}[0-9]){_HEX}{{7,128}}\b"
 )
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]{0,40}")
 _CODE_NAME = re.compile(
@@ -60,9 +78,15 @@ _CODE_NAME = re.compile(
     r"|\b__?[A-Za-z]\w{0,60}\b"
     r"|\b[a-z]{1,40}[A-Z]\w{0,60}\b|\b[A-Z][a-z0-9]{1,40}[A-Z]\w{0,60}\b"
 )
-_NAMED = re.compile(r"\b((?:named|called|user|username) )(?!unknown\b|not\b|is\b|was\b|by\b|<)[\w.-]{1,80}")
+_BUILD_NAME = re.compile(r"\b_[A-Za-z]\w{0,60}\b")
+_NAMED = re.compile(
+    r"\b((?:named|called|user|username) )(?!unknown\b|not\b|is\b|was\b|by\b|imports?\b|exports?\b|<)[\w.-]{1,80}"
+)
 _TAIL = re.compile(r"[.;,?:]? ?\(?(?:did you mean|perhaps you meant|maybe) .*", re.IGNORECASE)
-_GOT = re.compile(r"((?:\b(?:got|found|received)|, not|\w \w{2,40}:)(?: instance of)?:?) [^\s<]{1,120}$")
+_LAST = re.compile(
+    r"((?:\b(?:got|found|received)|, not|\w \w{2,40}:)(?: instance of)?:?) [^\s<]{1,120}$"
+)
+_LAST_IN_BUILD = re.compile(r"(\b(?:import|module|from|named)) [\w.]{1,120}$|(?<= )\([\w.-]{1,60}\)$")
 
 
 def _quoted(match: re.Match[str]) -> str:
@@ -74,24 +98,39 @@ def _quoted(match: re.Match[str]) -> str:
     return "<str>"
 
 
+def _quoted_api(match: re.Match[str]) -> str:
+    inner = match[match.lastindex or 0]
+    return inner if _API.fullmatch(inner) else "<str>"
+
+
 def _structured(match: re.Match[str]) -> str:
     kind = match.lastgroup
     return "=<str>" if kind == "kv" else f"<{kind}>"
 
 
-def mask(line: str, *, names: bool) -> str:
-    """`line` with every value replaced by a placeholder such as ``<n>`` or ``<path>``.
+def _keep_number(match: re.Match[str]) -> str:
+    return match[0].translate(_DIGIT_NAMES)
 
-    With `names`, bare identifiers are values too (an exception's text names functions, fields and
-    modules without quotes; in a log line such a word is the event).
-    """
+
+def _last(match: re.Match[str]) -> str:
+    return f"{match[1]} <name>" if match[1] else "<name>"
+
+
+def mask(line: str, boldness: Boldness) -> str:
+    """`line` with every value replaced by a placeholder such as ``<n>`` or ``<path>``."""
     line = _TAIL.sub("", line)
-    line = _QUOTED.sub(_quoted, line)
+    line = _QUOTED.sub(_quoted_api if boldness is Boldness.CODED else _quoted, line)
     line = _STRUCTURED.sub(_structured, line)
-    if names:
+    if boldness is Boldness.EXCEPTION:
         line = _CODE_NAME.sub("<name>", line)
         line = _FLAG.sub("<name>", line)
-    line = line.replace("...", " ") if "..." in line else line
+    elif boldness is Boldness.BUILD:
+        line = _BUILD_NAME.sub("<name>", line)
+        line = _LAST_IN_BUILD.sub(_last, line)
+    line = line.replace("...", " ")
+    line, kept = _KEPT_NUMBER.subn(_keep_number, line)
     line = _NUMBER.sub("<n>", line)
+    if kept:
+        line = line.translate(_DIGITS_BACK)
     line = _NAMED.sub(r"\1<name>", line)
-    return _GOT.sub(r"\1 <str>", line)
+    return _LAST.sub(_last, line)

@@ -2,37 +2,89 @@
 
 import re
 
-WINDOW = 8_000
-LINE = 1_000
+HEAD = 6_000
+TAIL = 6_000
+LONGEST_LINE = 800
 
-_NOISE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\ufeff]")
-_EXCEPTION = re.compile(
-    r"(?:[A-Za-z_]\w{0,60}\.){0,8}[A-Z]\w{0,60}(?:Error|Exception|Warning|Exit|Interrupt|Failure)\b"
-    r"(?::|$)"
+_NOISE = re.compile(
+    r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff]"
 )
 _TRACEBACK = "Traceback (most recent call last)"
-_ERROR = re.compile(r"^(?:[^\s:]{1,200}:\d{1,7}:(?:\d{1,7}:)? ?)?(?:fatal )?(?:error|fatal|panic)\b", re.IGNORECASE)
+_CAUSED_BY = "Caused by: "
+_EXCEPTION = re.compile(
+    r"(?:Uncaught |Caused by: |Unhandled [a-z ]{0,20}:? ?|Exception in thread \S{1,80} )?"
+    r"((?:[A-Za-z_][\w$]{0,60}\.){0,10}[A-Z]\w{0,60}"
+    r"(?:Error|Exception|Warning|Exit|Interrupt|Failure|Timeout)\b(?: ?\[\w{1,40}\])?(?::|$).*)"
+)
+_DOTTED_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w{0,60}\.){1,10}[A-Za-z_]\w{0,60}(?::|$)")
+_FRAME = re.compile(r"at \S|File \"")
+_ERROR_LINE = re.compile(
+    r"(?:[^\s:]{1,200}:\d{1,7}:(?:\d{1,7}:?)?\s{1,4}|\d{1,7}:\d{1,7}\s{1,4}-? ?|\S{1,200}\(\d{1,7},\d{1,7}\): |"
+    r"(?:npm|yarn|pnpm) )?"
+    r"(?:(?:fatal )?error\b|fatal:|panic:|err!|\[error\]|❌|✖|✘|×)",
+    re.IGNORECASE,
+)
+# An answer of an HTTP API: the first text under one of these names says what went wrong.
+_JSON_TEXT = re.compile(
+    r"\"(?:message|detail|error|errors|error_description|title|reason|msg)\"\s{0,4}:\s{0,4}\[?\s{0,4}\"([^\"\n]{1,400})\""
+)
 
 
 def significant_line(text: str) -> str:
-    if len(text) > 2 * WINDOW:
-        text = text[:WINDOW] + "\n" + text[-WINDOW:]
+    """The one line of `text` to group by, without control characters and outer space.
+
+    Looks at the first and last few thousand characters only, so the work is bounded. Of chained
+    Python tracebacks the innermost exception counts, which is printed first; of Java's, the last
+    ``Caused by``.
+    """
+    if len(text) > HEAD + TAIL:
+        text = text[:HEAD] + "\n" + text[-TAIL:]
     text = _NOISE.sub("", text).strip()
-    if "\n" not in text:
-        return text[:LINE]
-    lines = [line.strip()[:LINE] for line in text.split("\n")]
-    lines = [line for line in lines if line]
+    if text[:1] in "{[" and (found := _JSON_TEXT.search(text)):
+        return found[1]
+    if "\n" not in text and "\r" not in text:
+        return text[:LONGEST_LINE]
+    lines = [line[:LONGEST_LINE] for raw in text.splitlines() if (line := raw.strip())]
+    return _from_exception(text, lines) or _from_marks(lines)
+
+
+def _from_exception(text: str, lines: list[str]) -> str:
     if _TRACEBACK in text:
-        seen = False
+        return _after_traceback(lines)
+    if _CAUSED_BY in text:
+        causes = [line for line in lines if line.startswith(_CAUSED_BY)]
+        if causes:
+            return causes[-1][len(_CAUSED_BY) :]
+    if any(_FRAME.match(line) for line in lines):
         for line in lines:
-            if _TRACEBACK in line:
-                seen = True
-            elif seen and _EXCEPTION.match(line):
-                return line
+            if match := _EXCEPTION.match(line):
+                return match[1]
+    return ""
+
+
+def _after_traceback(lines: list[str]) -> str:
+    inside = False
     for line in lines:
-        if line.startswith("E ") and len(line) > 3:
-            return line[2:].strip()
-    for line in lines:
-        if _ERROR.match(line):
+        if _TRACEBACK in line:
+            inside = True
+        elif inside and (_EXCEPTION.match(line) or _DOTTED_EXCEPTION.match(line)):
             return line
-    return lines[0] if lines else ""
+    return ""
+
+
+def _from_marks(lines: list[str]) -> str:
+    for mark in ("E  ", "●"):
+        for index, line in enumerate(lines):
+            if line.startswith(mark):
+                return line[len(mark) :].strip() if mark != "●" else lines[min(index + 1, len(lines) - 1)]
+    for index, line in enumerate(lines):
+        if _ERROR_LINE.match(line):
+            return _continued(lines, index)
+    return _continued(lines, 0)
+
+
+def _continued(lines: list[str], index: int) -> str:
+    """A line that ends in a colon announces what the next one says."""
+    if lines[index].endswith(":") and index + 1 < len(lines):
+        return f"{lines[index]} {lines[index + 1]}"[:LONGEST_LINE]
+    return lines[index]
