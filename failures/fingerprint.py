@@ -57,8 +57,8 @@ def _template_and_key(
         if wrapped and " " in wrapped[1]:
             template = mask(wrapped[1], boldness)
             key = skeleton(template, coded=False)
-    # A tool that numbers its diagnostics has grouped them already.
-    if code[-1:].isdigit():
+    # A tool that numbers its diagnostics, or names each by a lint, has grouped them already.
+    if code[-1:].isdigit() or "::" in code:
         key = ""
     return " ".join(template.split()), key
 

@@ -33,12 +33,15 @@ _VERBS = ("GET ", "POST ", "PUT ", "PATCH ", "DELETE ", "HEAD ", "OPTIONS ")
 _QUOTED = re.compile(
     r"``([^\n]{0,200}?)``(?!`)"
     r"|`([^`\n]{0,300})[`']"
-    r"|(?<![A-Za-z0-9])[bru]{0,2}\"((?:[^\"\\\n]|\\.){0,300})\""
-    r"|(?<![A-Za-z0-9])[bru]{0,2}'((?:[^'\\\n]|\\.){0,300})'(?![A-Za-z])"
+    r"|(?<![A-Za-z0-9])[bru]{0,2}\"((?:[^\"\\\n]|\\.|\"(?=\w)){0,300})\"(?!\w)"
+    r"|(?<![A-Za-z0-9])[bru]{0,2}'((?:[^'\\\n]|\\.|'(?=\w)){0,300})'(?!\w)"
     r"|[“‘«]([^”’»\n]{0,300})[”’»]",
 )
 # An API the author of the message wrote out: `open()`, `Array#map()`, `.some(…)`.
-_API = re.compile(r"(?:[\w.@#]{1,60}\(\)|[^\s…]{0,40}…[^\s…]{0,20})")
+_API = re.compile(
+    r"(?:[.@]?[\w#.]{1,60}(?:::\w{1,60}){0,3}\((?:\.\.|…|<\w{1,3}>)?\)){1,5}"
+    r"|[^\s…]{0,40}…[^\s…]{0,20}|\w{2,40}!(?:\(\))?|[A-Z]\w{1,40}::[a-z]\w{1,40}"
+)
 
 _HEX = r"[0-9A-Fa-f]"
 _STRUCTURED = re.compile(
@@ -78,7 +81,12 @@ _CODE_NAME = re.compile(
     r"|\b__?[A-Za-z]\w{0,60}\b"
     r"|\b[a-z]{1,40}[A-Z]\w{0,60}\b|\b[A-Z][a-z0-9]{1,40}[A-Z]\w{0,60}\b"
 )
-_BUILD_NAME = re.compile(r"\b_[A-Za-z]\w{0,60}\b")
+_LITERAL = re.compile(r"\b(?:None|True|False)\b|\[\]|\{\}")
+# A name of the form __this__ belongs to the language.
+_BUILD_NAME = re.compile(
+    r"\b(?!__)(?:[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}"
+    r"|_?[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}|_[A-Za-z]\w{0,60})\b"
+)
 _NAMED = re.compile(
     r"\b((?:named|called|user|username) )(?!unknown\b|not\b|is\b|was\b|by\b|imports?\b|exports?\b|<)[\w.-]{1,80}"
 )
@@ -86,7 +94,7 @@ _TAIL = re.compile(r"[.;,?:]? ?\(?(?:did you mean|perhaps you meant|maybe) .*", 
 _LAST = re.compile(
     r"((?:\b(?:got|found|received)|, not|\w \w{2,40}:)(?: instance of)?:?) [^\s<]{1,120}$"
 )
-_LAST_IN_BUILD = re.compile(r"(\b(?:import|module|from|named)) [\w.]{1,120}$|(?<= )\([\w.-]{1,60}\)$")
+_LAST_IN_BUILD = re.compile(r"(\b(?:import|module|from|named)) [\w.]{1,120}$|(?<= )\((?:[\w.-]{1,60}(?:, (?=\w))?){1,9}\)$")
 
 
 def _quoted(match: re.Match[str]) -> str:
@@ -118,12 +126,14 @@ def _last(match: re.Match[str]) -> str:
 
 def mask(line: str, boldness: Boldness) -> str:
     """`line` with every value replaced by a placeholder such as ``<n>`` or ``<path>``."""
-    line = _TAIL.sub("", line)
+    if boldness is Boldness.CODED or boldness is Boldness.EXCEPTION:
+        line = _TAIL.sub("", line)
     line = _QUOTED.sub(_quoted_api if boldness is Boldness.CODED else _quoted, line)
     line = _STRUCTURED.sub(_structured, line)
     if boldness is Boldness.EXCEPTION:
         line = _CODE_NAME.sub("<name>", line)
         line = _FLAG.sub("<name>", line)
+        line = _LITERAL.sub("<str>", line)
     elif boldness is Boldness.BUILD:
         line = _BUILD_NAME.sub("<name>", line)
         line = _LAST_IN_BUILD.sub(_last, line)

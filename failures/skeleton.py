@@ -22,7 +22,7 @@ _KIND = re.compile(
     r"\b(?:(?:async|static|private|generator|arrow) ){0,3}"
     r"(?:function|method|getter|setter|constructor)s?\b(?: \*)?"
 )
-_PLURAL = re.compile(r"(\* [a-z-]{2,30}(?: [a-z-]{3,30})?)s\b")
+_PLURAL = re.compile(r"(<n> [a-z-]{2,30}(?: [a-z-]{3,30})?)s\b")
 _BOLD = re.compile(
     r"\*|\b(?:a|an|the|async|arrow|generator|static|private|class|function|method|getter|setter"
     r"|constructor|and|or)s?\b|[^\w\s]"
@@ -31,7 +31,8 @@ _BOLD = re.compile(
 
 def skeleton(template: str, *, coded: bool) -> str:
     """The words of `template` in order, with its placeholders as ``*`` (dropped when `coded`)."""
-    key = _PLACEHOLDER.sub("*", template).lower()
+    key = _PLURAL.sub(r"\1", template.lower())
+    key = _PLACEHOLDER.sub("*", key)
     if coded:
         return " ".join(_BOLD.sub(" ", key).split())
     key = _UNIT.sub("*", key)
@@ -40,6 +41,5 @@ def skeleton(template: str, *, coded: bool) -> str:
     key = _LOCATOR.sub("", key)
     key = _BRACKET.sub("*", key)
     key = _KIND.sub("fn", key)
-    key = _PLURAL.sub(r"\1", key)
     key = _RUN.sub("*", key)
     return " ".join(key.split()).strip(" .:;,")
