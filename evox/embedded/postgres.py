@@ -80,7 +80,7 @@ class EmbeddedPostgres:
 
     def child(self) -> Child:
         """The server as a program to supervise."""
-        settings = SETTINGS | {"unix_socket_directories": f'"{self.sockets}"'}
+        settings = SETTINGS | {"unix_socket_directories": str(self.sockets)}
         if not self.durable:
             settings |= THROW_AWAY
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -99,22 +99,6 @@ class EmbeddedPostgres:
         command = (self._program("pg_isready"), "-q", "-h", str(self.sockets), "-t", "2")
         run = subprocess.run(command, env=self.env, check=False, capture_output=True)
         return run.returncode == 0
-
-    def dump(self, file: Path) -> None:
-        """Write the database `evox` to `file`, for pg_restore. Raises StartError on failure."""
-        unfinished = file.with_name(f"{file.name}.new")
-        command = ("--format=custom", "--username=evox", "--host", str(self.sockets))
-        run = subprocess.run(
-            (self._program("pg_dump"), *command, "--file", str(unfinished), "evox"),
-            env=self.env,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if run.returncode:
-            unfinished.unlink(missing_ok=True)
-            raise StartError(f"The dump before migrating failed: {_last_line(run.stderr)}")
-        unfinished.replace(file)
 
     def _check_version(self) -> None:
         try:
@@ -150,3 +134,21 @@ class EmbeddedPostgres:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
+
+
+def dump(program: str, url: str, file: Path) -> None:
+    """Write the database at `url` to `file` by the pg_dump `program`, for pg_restore.
+
+    Raises StartError when it fails; then there is no `file`.
+    """
+    unfinished = file.with_name(f"{file.name}.new")
+    run = subprocess.run(
+        (program, "--format=custom", "--file", str(unfinished), "--dbname", url),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if run.returncode:
+        unfinished.unlink(missing_ok=True)
+        raise StartError(f"the dump before migrating failed: {_last_line(run.stderr)}")
+    unfinished.replace(file)
