@@ -67,6 +67,15 @@ _KEPT_NUMBER = re.compile(
     r"[ :=]{1,2})(\d{1,3})\b|^(\d{3})(?= (?:Client|Server) Error)",
     re.IGNORECASE,
 )
+# What is kept stands in private-use characters while the rest is masked.
+_KEPT = "0123456789._/:=<>@#-$"
+_HIDE = {ord(char): 0xE000 + index for index, char in enumerate(_KEPT)}
+_SHOW = {0xE000 + index: ord(char) for index, char in enumerate(_KEPT)}
+_NUMBER = re.compile(
+    r"\b((?:status code|HTTP(?:/\d\.\d)?(?: error)?|exit (?:code|status)|exited with(?: code| status)?)"
+    r"[ :=]{1,2})(\d{1,3})\b|^(\d{3})(?= (?:Client|Server) Error)",
+    re.IGNORECASE,
+)
 _DIGIT_NAMES = str.maketrans("0123456789", "⓪①②③④⑤⑥⑦⑧⑨")
 _DIGITS_BACK = str.maketrans("⓪①②③④⑤⑥⑦⑧⑨", "0123456789")
 _NUMBER = re.compile(
@@ -99,8 +108,10 @@ _LAST_IN_BUILD = re.compile(r"(\b(?:import|module|from|named)) [\w.]{1,120}$|(?<
 
 def _quoted(match: re.Match[str]) -> str:
     inner = match[match.lastindex or 0]
-    if inner in _RESERVED or _API.fullmatch(inner):
+    if inner in _RESERVED:
         return inner
+    if _API.fullmatch(inner):
+        return inner.translate(_HIDE)
     if inner.startswith(_VERBS):
         return inner.split(" ", 1)[0] + " <path>"
     return "<str>"
@@ -108,7 +119,7 @@ def _quoted(match: re.Match[str]) -> str:
 
 def _quoted_api(match: re.Match[str]) -> str:
     inner = match[match.lastindex or 0]
-    return inner if _API.fullmatch(inner) else "<str>"
+    return inner.translate(_HIDE) if _API.fullmatch(inner) else "<str>"
 
 
 def _structured(match: re.Match[str]) -> str:
@@ -117,7 +128,7 @@ def _structured(match: re.Match[str]) -> str:
 
 
 def _keep_number(match: re.Match[str]) -> str:
-    return match[0].translate(_DIGIT_NAMES)
+    return match[0].translate(_HIDE)
 
 
 def _last(match: re.Match[str]) -> str:
@@ -138,9 +149,8 @@ def mask(line: str, boldness: Boldness) -> str:
         line = _BUILD_NAME.sub("<name>", line)
         line = _LAST_IN_BUILD.sub(_last, line)
     line = line.replace("...", " ")
-    line, kept = _KEPT_NUMBER.subn(_keep_number, line)
+    line = _KEPT_NUMBER.sub(_keep_number, line)
     line = _NUMBER.sub("<n>", line)
-    if kept:
-        line = line.translate(_DIGITS_BACK)
     line = _NAMED.sub(r"\1<name>", line)
-    return _LAST.sub(_last, line)
+    line = _LAST.sub(_last, line)
+    return line if line.isascii() else line.translate(_SHOW)
