@@ -1,4 +1,14 @@
-"""The fingerprint that says whether two failures are the same mistake."""
+"""The fingerprint that says whether two failures are the same mistake.
+
+It is pure and stateless: the same text has the same fingerprint in every process, and no text
+changes the fingerprint of another. What is hashed is error type, tool code, exception class and the
+words of the significant line, with values masked. The idea to tell a log line's constant words from
+its variable parts is that of log parsing (He et al., "Drain", ICWS 2017); what is masked follows the
+habits of people who write error messages: values stand in quotes, after a colon, behind an equals
+sign, or look like numbers, paths, addresses and identifiers.
+
+A change of any rule that moves real messages between groups is a new `FINGERPRINT_VERSION`.
+"""
 
 import hashlib
 import re
@@ -21,34 +31,42 @@ class Grouping:
     """What a failure is grouped by, and what its group is called."""
 
     fingerprint: str
+    """Equal for the same mistake: the version, a colon, 20 hexadecimal digits."""
     family: str
+    """Coarser: equal for the same error type and tool code or class; empty without either."""
     template: str
+    """The significant line with its values masked, at most 200 characters: the group's title."""
     tool_code: str
+    """What the tool calls its diagnostic: ``TS2322``, ``F401``, ``no-unused-vars``; or empty."""
     error_class: str
+    """The exception's class without its module: ``ModuleNotFoundError``; or empty."""
 
 
 def grouping(error_type: str, message: str) -> Grouping:
-    """Group a failure."""
+    """Take apart what a tool printed.
+
+    `error_type` is the failure's type (``build``, ``test``, ``api``, …), which keeps equal words of
+    different types apart; `message` is any text of any length, of which a bounded part is read. No
+    text raises.
+    """
     code, error_class, text = take_apart(significant_line(message))
     template, key = _template_and_key(error_type, text, code, error_class)
     family = _digest(error_type, code or error_class) if code or error_class else ""
     return Grouping(
         fingerprint=f"{FINGERPRINT_VERSION}:{_digest(error_type, code, error_class, key)}",
         family=family and f"{FINGERPRINT_VERSION}f:{family}",
-        template=template[:_LONGEST_TEMPLATE],
+        template=(template or code or error_class)[:_LONGEST_TEMPLATE],
         tool_code=code,
         error_class=error_class,
     )
 
 
 def fingerprint(error_type: str, message: str) -> str:
-    """The fingerprint alone of `grouping`."""
+    """The `Grouping.fingerprint` of a failure; arguments are those of `grouping`."""
     return grouping(error_type, message).fingerprint
 
 
-def _template_and_key(
-    error_type: str, text: str, code: str, error_class: str
-) -> tuple[str, str]:
+def _template_and_key(error_type: str, text: str, code: str, error_class: str) -> tuple[str, str]:
     boldness = _boldness(error_type, code, error_class)
     template = mask(text, boldness)
     key = skeleton(template, coded=bool(code))

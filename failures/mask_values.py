@@ -22,11 +22,9 @@ PLACEHOLDER = r"<(?:str|n|path|id|url|email|obj|date|name)>"
 # Reserved words of programming languages: in quotes they belong to the message, since they can't
 # be somebody's identifier.
 _RESERVED = frozenset(
-    """
-    await async break case catch const continue elif else except export finally
-    for function if import instanceof lambda let new null raise return super switch this
-    throw try typeof undefined unsafe var while with yield
-    """.split()
+    "await async break case catch const continue elif else except export finally for function if"  # noqa: SIM905 - reads better
+    " import instanceof lambda let new null raise return super switch this throw try typeof"
+    " undefined unsafe var while with yield".split(" ")
 )
 _VERBS = ("GET ", "POST ", "PUT ", "PATCH ", "DELETE ", "HEAD ", "OPTIONS ")
 
@@ -35,22 +33,25 @@ _QUOTED = re.compile(
     r"|`([^`\n]{0,300})[`']"
     r"|(?<![A-Za-z0-9])[bru]{0,2}\"((?:[^\"\\\n]|\\.|\"(?=\w)){0,300})\"(?!\w)"
     r"|(?<![A-Za-z0-9])[bru]{0,2}'((?:[^'\\\n]|\\.|'(?=\w)){0,300})'(?!\w)"
-    r"|[“‘«]([^”’»\n]{0,300})[”’»]",
+    "|[\u201c\u2018\u00ab]([^\u201d\u2019\u00bb\\n]{0,300})[\u201d\u2019\u00bb]",
 )
 # An API the author of the message wrote out: `open()`, `Array#map()`, `.some(…)`.
 _API = re.compile(
     r"(?:[.@]?[\w#.]{1,60}(?:::\w{1,60}){0,3}\((?:\.\.|…|<\w{1,3}>)?\)){1,5}"
-    r"|[^\s…]{0,40}…[^\s…]{0,20}|\w{2,40}!(?:\(\))?|[A-Z]\w{1,40}::[a-z]\w{1,40}"
+    r"|[\w.#@(\[]{0,40}…[\w.)\] -]{0,20}|\w{2,40}!(?:\(\))?|[A-Z]\w{1,40}::[a-z]\w{1,40}"
 )
 
 _HEX = r"[0-9A-Fa-f]"
+# One pass over all that has a form of its own; the name of the group becomes the placeholder.
+# Every repetition has an upper bound, so that no text makes a pattern try without end.
 _STRUCTURED = re.compile(
     r"(?P<url>\b[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s<>\"')\]]{1,500})"
     r"|(?P<email>\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5})"
     r"|(?P<obj><(?!(?:str|n|path|id|url|email|obj|date)>)[A-Za-z_]"
     r"[^<>\n]{0,200}(?:<[^<>\n]{0,100}>[^<>\n]{0,100}){0,4}>)"
     rf"|(?P<id>\b{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}\b|\b0[xX]{_HEX}{{1,64}}\b"
-    rf"|(?<![\w:.])(?=[:\w]{{0,5}}:)(?:{_HEX}{{0,4}}:){{2,12}}{_HEX}{{0,4}}(?:%\w{{1,16}})?(?![\w:]))"
+    rf"|(?<![\w:.])(?=[:\w]{{0,5}}:)(?:{_HEX}{{0,4}}:){{2,12}}{_HEX}{{0,4}}"
+    r"(?:%\w{1,16})?(?![\w:]))"
     r"|(?P<date>\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?"
     r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b)"
     r"|(?P<path>(?<![\w<.])(?:[A-Za-z]:(?=[\\/])|~|\.{1,2}(?=[\\/]))?"
@@ -58,26 +59,20 @@ _STRUCTURED = re.compile(
     r"|\b(?:[\w.@+~-]{1,80}/){2,40}[\w.@+~-]{0,120}"
     r"|\b[\w.@+~-]{1,80}/[\w.@+~-]{0,80}\.[A-Za-z]\w{0,5}\b)"
     r"|(?P<name>\b[a-z0-9][a-z0-9-]{0,60}(?:\.[a-z0-9-]{1,60}){1,20}:\d{2,5}\b"
-    r"|\b[A-Za-z][\w-]{0,60}(?:\.(?:<locals>|[\w$-]{1,60})){2,20})"
+    r"|\b[A-Za-z][\w-]{0,60}(?:\.(?:<locals>|[\w$-]{1,60})){2,20}"
+    r"|\b[A-Za-z][\w.-]{0,60}(?:\[[\w,-]{1,40}\])?(?:[=~!]=|[<>]=)[\w.*]{1,40})"
     r"|(?P<kv>(?<=[\w\])])=(?![=\s])(?:<str>|[^\s,;)\]}>{]{1,200}(?:\{[^{}\n]{0,100}\})?))"
 )
 # The number of an HTTP answer or of a process's end isn't a value, it is the mistake.
 _KEPT_NUMBER = re.compile(
-    r"\b((?:status code|HTTP(?:/\d\.\d)?(?: error)?|exit (?:code|status)|exited with(?: code| status)?)"
-    r"[ :=]{1,2})(\d{1,3})\b|^(\d{3})(?= (?:Client|Server) Error)",
+    r"\b(?:status code|HTTP(?:/\d\.\d)?(?: error)?|exit (?:code|status)"
+    r"|exited with(?: code| status)?)[ :=]{1,2}\d{1,3}\b|^\d{3}(?= (?:Client|Server) Error)",
     re.IGNORECASE,
 )
 # What is kept stands in private-use characters while the rest is masked.
 _KEPT = "0123456789._/:=<>@#-$"
 _HIDE = {ord(char): 0xE000 + index for index, char in enumerate(_KEPT)}
 _SHOW = {0xE000 + index: ord(char) for index, char in enumerate(_KEPT)}
-_NUMBER = re.compile(
-    r"\b((?:status code|HTTP(?:/\d\.\d)?(?: error)?|exit (?:code|status)|exited with(?: code| status)?)"
-    r"[ :=]{1,2})(\d{1,3})\b|^(\d{3})(?= (?:Client|Server) Error)",
-    re.IGNORECASE,
-)
-_DIGIT_NAMES = str.maketrans("0123456789", "⓪①②③④⑤⑥⑦⑧⑨")
-_DIGITS_BACK = str.maketrans("⓪①②③④⑤⑥⑦⑧⑨", "0123456789")
 _NUMBER = re.compile(
     r"(?<!\w)[-+]?[\w.$-]{0,120}?\d[\w.:$%+-]{0,120}"
     rf"|\b(?=[a-f]{{0,60}}[0-9]){_HEX}{{7,128}}\b"
@@ -97,13 +92,21 @@ _BUILD_NAME = re.compile(
     r"|_?[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}|_[A-Za-z]\w{0,60})\b"
 )
 _NAMED = re.compile(
-    r"\b((?:named|called|user|username) )(?!unknown\b|not\b|is\b|was\b|by\b|imports?\b|exports?\b|<)[\w.-]{1,80}"
+    r"\b((?:named|called|user|username) )"
+    r"(?!unknown\b|not\b|is\b|was\b|by\b|imports?\b|exports?\b|<)[\w.-]{1,80}"
+    r"|(?<![\w.-])[\w.-]{1,60}(?=: (?:command )?not found\b)"
 )
+_SUBJECT = re.compile(r"^[\w$]{1,60}(?= is not (?:defined|iterable|a function|a constructor)\b)")
+# A compiler gives a mistake that it has a suggestion for a number or a wording of its own.
+_SUGGESTING = (Boldness.CODED, Boldness.EXCEPTION)
 _TAIL = re.compile(r"[.;,?:]? ?\(?(?:did you mean|perhaps you meant|maybe) .*", re.IGNORECASE)
 _LAST = re.compile(
     r"((?:\b(?:got|found|received)|, not|\w \w{2,40}:)(?: instance of)?:?) [^\s<]{1,120}$"
 )
-_LAST_IN_BUILD = re.compile(r"(\b(?:import|module|from|named)) [\w.]{1,120}$|(?<= )\((?:[\w.-]{1,60}(?:, (?=\w))?){1,9}\)$")
+_LAST_IN_BUILD = re.compile(
+    r"(\b(?:import|module|from|named)|^\w{2,30}:) [\w.]{1,120}$"
+    r"|(?<= )\((?:[\w.-]{1,60}(?:, (?=\w))?){1,9}\)$"
+)
 
 
 def _quoted(match: re.Match[str]) -> str:
@@ -131,26 +134,32 @@ def _keep_number(match: re.Match[str]) -> str:
     return match[0].translate(_HIDE)
 
 
-def _last(match: re.Match[str]) -> str:
-    return f"{match[1]} <name>" if match[1] else "<name>"
+def _after_lead(match: re.Match[str]) -> str:
+    return f"{match[1].rstrip()} <name>" if match[1] else "<name>"
 
 
 def mask(line: str, boldness: Boldness) -> str:
-    """`line` with every value replaced by a placeholder such as ``<n>`` or ``<path>``."""
-    if boldness is Boldness.CODED or boldness is Boldness.EXCEPTION:
+    """Replace every value in `line` by a placeholder such as ``<n>`` or ``<path>``.
+
+    `line` is one line of at most a few hundred characters, `boldness` what kind of text it is.
+    No text raises. Quoted text goes first, since a value in quotes may look like anything; numbers
+    go last, since they are part of paths, addresses and names.
+    """
+    if boldness in _SUGGESTING:
         line = _TAIL.sub("", line)
     line = _QUOTED.sub(_quoted_api if boldness is Boldness.CODED else _quoted, line)
     line = _STRUCTURED.sub(_structured, line)
     if boldness is Boldness.EXCEPTION:
+        line = _SUBJECT.sub("<name>", line)
         line = _CODE_NAME.sub("<name>", line)
         line = _FLAG.sub("<name>", line)
         line = _LITERAL.sub("<str>", line)
     elif boldness is Boldness.BUILD:
         line = _BUILD_NAME.sub("<name>", line)
-        line = _LAST_IN_BUILD.sub(_last, line)
+        line = _LAST_IN_BUILD.sub(_after_lead, line)
     line = line.replace("...", " ")
     line = _KEPT_NUMBER.sub(_keep_number, line)
     line = _NUMBER.sub("<n>", line)
-    line = _NAMED.sub(r"\1<name>", line)
-    line = _LAST.sub(_last, line)
+    line = _NAMED.sub(_after_lead, line)
+    line = _LAST.sub(_after_lead, line)
     return line if line.isascii() else line.translate(_SHOW)

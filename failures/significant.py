@@ -7,10 +7,12 @@ TAIL = 6_000
 LONGEST_LINE = 800
 
 _NOISE = re.compile(
-    r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u2060\ufeff]"
+    r"\x1b\[[0-9;?]{0,20}[A-Za-z]|[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u2060\ue000-\uf8ff]"
 )
 _TRACEBACK = "Traceback (most recent call last)"
 _CAUSED_BY = "Caused by: "
+_PYTEST = "E  "
+_JEST = "\u25cf"  # a bullet in front of the failed test's name
 _EXCEPTION = re.compile(
     r"(?:Uncaught |Caused by: |Unhandled [a-z ]{0,20}:? ?|Exception in thread \S{1,80} )?"
     r"((?:[A-Za-z_][\w$]{0,60}\.){0,10}[A-Z]\w{0,60}"
@@ -19,9 +21,9 @@ _EXCEPTION = re.compile(
 _DOTTED_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w{0,60}\.){1,10}[A-Za-z_]\w{0,60}(?::|$)")
 _FRAME = re.compile(r"at \S|File \"")
 _ERROR_LINE = re.compile(
-    r"(?:[^\s:]{1,200}:\d{1,7}:(?:\d{1,7}:?)?\s{1,4}|\d{1,7}:\d{1,7}\s{1,4}-? ?|\S{1,200}\(\d{1,7},\d{1,7}\): |"
-    r"(?:npm|yarn|pnpm) )?"
-    r"(?:(?:fatal )?error\b|fatal:|panic:|err!|\[error\]|❌|✖|✘|×)",
+    r"(?:[^\s:]{1,200}:\d{1,7}:(?:\d{1,7}:?)?\s{1,4}|\d{1,7}:\d{1,7}\s{1,4}-? ?"
+    r"|\S{1,200}\(\d{1,7},\d{1,7}\): |(?:npm|yarn|pnpm) )?"
+    r"(?:(?:fatal )?error\b|fatal:|panic:|err!|\[error\]|[\u274c\u2716\u2718])",
     re.IGNORECASE,
 )
 # An answer of an HTTP API: the first text under one of these names says what went wrong.
@@ -73,14 +75,16 @@ def _after_traceback(lines: list[str]) -> str:
 
 
 def _from_marks(lines: list[str]) -> str:
-    for mark in ("E  ", "●"):
-        for index, line in enumerate(lines):
-            if line.startswith(mark):
-                return line[len(mark) :].strip() if mark != "●" else lines[min(index + 1, len(lines) - 1)]
+    for line in lines:
+        if line.startswith(_PYTEST):
+            return line[len(_PYTEST) :].strip()
+    for index, line in enumerate(lines[:-1]):
+        if line.startswith(_JEST):
+            return lines[index + 1]
     for index, line in enumerate(lines):
         if _ERROR_LINE.match(line):
             return _continued(lines, index)
-    return _continued(lines, 0)
+    return _continued(lines, 0) if lines else ""
 
 
 def _continued(lines: list[str], index: int) -> str:

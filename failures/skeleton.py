@@ -13,9 +13,7 @@ _LOCATOR = re.compile(
 _UNIT = re.compile(
     r"\* (?:bytes?|[kmgt]i?b|b|[mun]?s|secs?|seconds?|milliseconds?|minutes?|mins?|hours?|days?)\b"
 )
-_RUN = re.compile(
-    r"\*(?:[\s,:;/|&.+=()\[\]{}#@~<>%!?*-]{0,8}(?:\b(?:and|or|to) )?\*){1,100}"
-)
+_RUN = re.compile(r"\*(?:[\s,:;/|&.+=()\[\]{}#@~<>%!?*-]{0,8}(?:\b(?:and|or|to) )?\*){1,100}")
 _BRACKET = re.compile(r"[\[({<]\s?(?:\*\s?){1,20}[\])}>]|(?<= )\(\)|[<>]=?\s?\*")
 _KIND = re.compile(
     r"(?<!public )(?<!private )(?<!special )(?<!nested )"

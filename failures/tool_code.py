@@ -25,7 +25,7 @@ _LEAD = re.compile(
 )
 _NUMBERED = re.compile(r"\[?([A-Z]{1,8}-?\d{2,6})\b\]?(?::|[:\s]{0,3}(?=[\s:])) ?")
 _NUMBERED_ALONE = re.compile(r"\[?([A-Z]{1,8}-?\d{3,6})\]?: ?")
-_ERRNO = re.compile(r"(?:code )?(E[A-Z]{4,24}|ERR_[A-Z_]{3,60})(?::| |$) ?")
+_ERRNO = re.compile(r"(?:code )?(E[A-Z]{4,24}|(?<=code )E\d{3}|ERR_[A-Z_]{3,60})(?::| |$) ?")
 _BRACKETED = re.compile(
     r"\s(?:\[(-W[a-z][\w=+-]{1,60}|[a-z][a-z0-9]*(?:(?:::|[-_])[a-z0-9_]{1,60}){1,10})\]"
     r"|\(([a-z][a-z0-9]*(?:-[a-z0-9]{1,40}){1,8}|report[A-Z]\w{2,60})\))$"
