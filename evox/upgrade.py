@@ -49,14 +49,14 @@ def check_servers() -> None:
     try:
         connection.ensure_connection()
     except OperationalError as error:
-        raise StartError(f"the database does not answer: {_one_line(error)}") from None
+        raise StartError(f"the database does not answer: {_reason(error)}") from None
     url = env.cache_url(env.redis_url())
     try:
         redis.Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5).ping()
     except redis.RedisError as error:
         place = urlsplit(url)
         name = place.hostname or place.path
-        raise StartError(f"Redis at {name} does not answer: {_one_line(error)}") from None
+        raise StartError(f"Redis at {name} does not answer: {_reason(error)}") from None
 
 
 def migrate() -> None:
@@ -99,8 +99,8 @@ def _dump_first() -> None:
         old.unlink()
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _reason(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def postgres_install() -> Path:
     install = package / f"pginstall{POSTGRES_MAJOR}" if package else None
     if install is None or not (install / "bin" / "postgres").is_file():
         raise StartError(
-            f"No PostgreSQL {POSTGRES_MAJOR} is installed here: run"
+            f"no PostgreSQL {POSTGRES_MAJOR} is installed here: run"
             " `pip install -r requirements-embedded.txt`, or set DATABASE_URL."
         )
     return install
@@ -44,7 +44,7 @@ def redis_server() -> Path:
         if folder and (folder / program).is_file():
             return folder / program
     raise StartError(
-        "No Redis is installed here: run `pip install -r requirements-embedded.txt`,"
+        "no Redis is installed here: run `pip install -r requirements-embedded.txt`,"
         " or set REDIS_URL."
     )
 

@@ -139,14 +139,18 @@ def _pip_install(files: list[str]) -> None:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         ) as pip,
     ):
-        for line in pip.stdout or ():
-            log.write(line)
-            last = line.strip() or last
-            seen += line.startswith(("Collecting ", "Requirement already satisfied"))
-            if line.startswith("Collecting ") and seen % 20 == 0:
-                say(f"  {seen} of {pins}")
-            if line.startswith("Installing collected"):
-                say("  unpacking")
+        try:
+            for line in pip.stdout or ():
+                log.write(line)
+                last = line.strip() or last
+                seen += line.startswith("Collecting ")
+                if line.startswith("Collecting ") and seen % 20 == 0:
+                    say(f"  {seen} of {pins}")
+                if line.startswith("Installing collected"):
+                    say("  unpacking")
+        except KeyboardInterrupt:
+            pip.terminate()
+            raise
     if pip.returncode:
         raise StartError(f"pip failed: {last} (all it said is in {LOG})")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections import deque
@@ -22,7 +23,7 @@ class ChildLog:
         self._echo = echo
         self._cap = cap
         self._keep = keep
-        self._last: deque[str] = deque(maxlen=20)
+        self._last: deque[str] = deque(maxlen=50)
         self._lock = threading.Lock()
 
     def follow(self, stream: IO[bytes]) -> threading.Thread:
@@ -43,9 +44,11 @@ class ChildLog:
         if self._echo:
             say(f"{self.file.stem:8} | {line.decode(errors='replace').rstrip()}")
 
-    def last_line(self) -> str:
-        """The last line that isn't blank, or ""."""
-        return next((line for line in reversed(self._last) if line.strip()), "")
+    def complaint(self) -> str:
+        """The last line that names an error, else the last that isn't blank, else ""."""
+        lines = [line.strip() for line in reversed(self._last) if line.strip()]
+        named = (line for line in lines if re.search(r"(?i)(error|exception|fatal)\b.*:", line))
+        return next(named, lines[0] if lines else "")
 
     def _rotate(self) -> None:
         for number in range(self._keep - 1, 0, -1):

@@ -55,7 +55,7 @@ class Places:
                 pass
         except OSError as error:
             raise StartError(
-                f"The data folder {self.data_dir} can't be used ({error.strerror}):"
+                f"the data folder {self.data_dir} can't be used ({error.strerror}):"
                 " set EVOX_DATA_DIR to a folder that you may write to."
             ) from None
 
@@ -68,7 +68,7 @@ class Places:
             return self.data_dir
         if (self.data_dir / "postgres").exists():
             raise StartError(
-                f"The database in {self.data_dir} was made by an ordinary user:"
+                f"the database in {self.data_dir} was made by an ordinary user:"
                 " run EVOX as that user, or set EVOX_DATA_DIR to another folder."
             )
         return self._root_home()
@@ -158,7 +158,7 @@ def _short_folder() -> Path:
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108
         if _fits(Path(parent, "evox-sockets-12345678")) and os.access(parent, os.W_OK):
             return Path(tempfile.mkdtemp(prefix="evox-sockets-", dir=parent))
-    raise StartError("No temporary folder has a path short enough for sockets: set TMPDIR=/tmp.")
+    raise StartError("no temporary folder has a path short enough for sockets: set TMPDIR=/tmp.")
 
 
 def _release(install: Path) -> str:

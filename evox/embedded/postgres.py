@@ -104,10 +104,10 @@ class EmbeddedPostgres:
         try:
             version = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
         except OSError as error:
-            raise StartError(f"The database in {self.data} can't be read: {error}.") from None
+            raise StartError(f"the database in {self.data} can't be read: {error}.") from None
         if version != str(POSTGRES_MAJOR):
             raise StartError(
-                f"The database in {self.data} was made by PostgreSQL {version}, and this EVOX"
+                f"the database in {self.data} was made by PostgreSQL {version}, and this EVOX"
                 f" brings {POSTGRES_MAJOR}: go back to the EVOX that made it and dump it there,"
                 " or set EVOX_DATA_DIR to a fresh folder."
             )

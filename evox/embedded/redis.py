@@ -56,6 +56,7 @@ class EmbeddedRedis:
             "unixsocketperm": "700",
             "dir": str(self.folder),
             "save": "",
+            "set-proc-title": "no",  # a title would overwrite the marker in its environment
             "appendonly": "yes" if self.durable else "no",
         }
         options = [part for name, value in settings.items() for part in (f"--{name}", value)]

@@ -33,7 +33,7 @@ class Session:
         self._places = places
         self._where = where
         self._demo = demo
-        self._state = State(up=identify(os.getpid()), url=where.url)
+        self._state = State(str(places.data_dir), up=identify(os.getpid()), url=where.url)
         self.supervisor = Supervisor(places.logs, echo=echo, changed=self._children_changed)
 
     def start(self) -> None:

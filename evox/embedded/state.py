@@ -16,6 +16,7 @@ from evox.embedded.processes import Process, is_alive
 class State:
     """The supervisor, where it serves, its servers' addresses and its children."""
 
+    data_dir: str
     up: Process
     url: str
     ready: bool = False
@@ -47,8 +48,9 @@ def write_state(data_dir: Path, state: State) -> None:
 def read_state(data_dir: Path) -> State | None:
     """The last state written, whether or not that `up` still runs; None when there is none."""
     try:
-        content = json.loads(state_file(data_dir).read_text(encoding="utf-8"))
-        return _parse(content)
+        state = _parse(json.loads(state_file(data_dir).read_text(encoding="utf-8")))
+        # A copy of a data folder brings along the state of the original's `up`.
+        return state if Path(state.data_dir) == data_dir.resolve() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -76,6 +78,7 @@ def running_urls(data_dir: Path) -> tuple[str, str] | None:
 def _parse(content: dict[str, Any]) -> State:
     started = content["children_started"]
     return State(
+        data_dir=content["data_dir"],
         up=Process(**content["up"]),
         url=content["url"],
         ready=content["ready"],

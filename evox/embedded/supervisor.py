@@ -79,7 +79,7 @@ class Supervisor:
                 why = f"was not ready after {seconds:.0f} s"
             if why:
                 raise StartError(
-                    f"{name} {why}; it last said: {kept.log.last_line()} (see {kept.log.file})"
+                    f"{name} {why}; it last said: {kept.log.complaint()} (see {kept.log.file})"
                 )
             time.sleep(0.05)
 

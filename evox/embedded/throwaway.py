@@ -40,7 +40,7 @@ def temporary_folder(account: children.Account | None) -> Path:
     candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
     usable = [path for path in candidates if account is None or open_to_all(path)]
     if not usable:
-        raise StartError("No temporary folder can be reached by the user nobody.")
+        raise StartError("no temporary folder can be reached by the user nobody.")
     folder = Path(tempfile.mkdtemp(prefix="evox-", dir=usable[0]))
     if account is not None:
         folder.chmod(0o711)
@@ -83,7 +83,7 @@ def main() -> None:
             sys.stdout.flush()
             sys.stdin.read()
     except StartError as error:
-        sys.exit(str(error))
+        sys.exit(f"The servers for tests cannot start: {error}")
 
 
 def _start_postgres(folder: Path, account: children.Account | None, stack: ExitStack) -> str:

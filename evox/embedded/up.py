@@ -169,7 +169,7 @@ def _purge(places: Places) -> None:
     places.make()
     with _lock(places) as held:
         if not held or running(places.data_dir):
-            raise StartError("it is running on this data folder; stop it before --purge.")
+            sys.exit("Nothing was removed: EVOX runs on this data folder; stop it first.")
         _end_leftovers(places)
         for path in purge(places):
             say(f"Removed {path}")
