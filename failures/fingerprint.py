@@ -1,11 +1,11 @@
 """The fingerprint that says whether two failures are the same mistake.
 
 It is pure and stateless: the same text has the same fingerprint in every process, and no text
-changes the fingerprint of another. What is hashed is error type, tool code, exception class and the
-words of the significant line, with values masked. The idea to tell a log line's constant words from
-its variable parts is that of log parsing (He et al., "Drain", ICWS 2017); what is masked follows the
-habits of people who write error messages: values stand in quotes, after a colon, behind an equals
-sign, or look like numbers, paths, addresses and identifiers.
+changes the fingerprint of another. What is hashed is error type, tool code, exception class and
+the words of the significant line, with values masked. The idea to tell a line's constant words
+from its variable parts is that of log parsing (He et al., "Drain", ICWS 2017). What is masked
+follows the habits of people who write error messages: values stand in quotes, after a colon,
+behind an equals sign, or look like numbers, paths, addresses and identifiers.
 
 A change of any rule that moves real messages between groups is a new `FINGERPRINT_VERSION`.
 """

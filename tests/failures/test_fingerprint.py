@@ -77,8 +77,8 @@ def test_tool_code_and_class_are_found_where_tools_print_them(message, tool_code
     [
         (
             "Traceback (most recent call last):\n  File 'a'\nKeyError: 'a'\n\nDuring handling of"
-            " the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
-            "RuntimeError: no configuration",
+            " the above exception, another exception occurred:\n\nTraceback (most recent call"
+            " last):\nRuntimeError: no configuration",
             "KeyError: 'a'",
         ),
         (
@@ -193,9 +193,31 @@ def test_the_mistake_is_the_same_on_another_line_of_the_file(text):
     assert one == two
 
 
-WORST = ["(", "[", "{<", '"', "'", "`", "\\'", "0", "1.", "a-", "_a", "a.", "/a", "a:", "<a",
-         "a=b ", "a@", "at x\n", "E  \n", "error: \n", "Caused by: \n", "\x1b[", "\x00", "é", "and <n> ",
-         "Traceback (most recent call last)\n", '{"message": ', "Error: ", "\n", " "]  # fmt: skip
+WORST = (
+    *[
+        "(",
+        "[",
+        "{<",
+        '"',
+        "'",
+        "`",
+        "\\'",
+        "0",
+        "1.",
+        "a-",
+        "_a",
+        "a.",
+        "/a",
+        "a:",
+        "<a",
+        "a@",
+        "\x1b[",
+        "\x00",
+        "é",
+    ],
+    *("a=b ", "at x\n", "E  \n", "error: \n", "Caused by: \n", "and <n> ", "Error: ", "\n", " "),
+    *("Traceback (most recent call last)\n", '{"message": '),
+)
 
 
 @pytest.mark.parametrize("piece", WORST)
