@@ -35,6 +35,8 @@ _QUOTED = re.compile(
     r"|(?<![A-Za-z0-9])[bru]{0,2}'((?:[^'\\\n]|\\.|'(?=\w)){0,300})'(?!\w)"
     "|[\u201c\u2018\u00ab]([^\u201d\u2019\u00bb\\n]{0,300})[\u201d\u2019\u00bb]",
 )
+# A text in quotes at the end may hold more quotes.
+_LAST_QUOTED = re.compile(r"(\b(?:found|got|received):?) ([\"']).{0,700}\2$")
 # An API the author of the message wrote out: `open()`, `Array#map()`, `.some(…)`.
 _API = re.compile(
     r"(?:[.@]?[\w#.]{1,60}(?:::\w{1,60}){0,3}\((?:\.\.|…|<\w{1,3}>)?\)){1,5}"
@@ -85,6 +87,7 @@ _CODE_NAME = re.compile(
     r"|\b__?[A-Za-z]\w{0,60}\b"
     r"|\b[a-z]{1,40}[A-Z]\w{0,60}\b|\b[A-Z][a-z0-9]{1,40}[A-Z]\w{0,60}\b"
 )
+_LETTER = re.compile(r"(?<![\w'<])[b-zB-Z](?![\w'>])")
 _LITERAL = re.compile(r"\b(?:None|True|False)\b|\[\]|\{\}")
 # A name of the form __this__ belongs to the language.
 _BUILD_NAME = re.compile(
@@ -92,8 +95,9 @@ _BUILD_NAME = re.compile(
     r"|_?[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}|_[A-Za-z]\w{0,60})\b"
 )
 _NAMED = re.compile(
-    r"\b((?:named|called|user|username) )"
-    r"(?!unknown\b|not\b|is\b|was\b|by\b|imports?\b|exports?\b|<)[\w.-]{1,80}"
+    r"\b((?:named|called|user|username|for(?= [\w.-]{1,80} from <)) )"
+    r"(?!(?:unknown|not|is|was|by|with|from|on|at|in|to|for|as|before|after|when|twice|imports?"
+    r"|exports?)\b|<)[\w.-]{1,80}"
     r"|(?<![\w.-])[\w.-]{1,60}(?=: (?:command )?not found\b)"
 )
 _SUBJECT = re.compile(r"^[\w$]{1,60}(?= is not (?:defined|iterable|a function|a constructor)\b)")
@@ -147,6 +151,8 @@ def mask(line: str, boldness: Boldness) -> str:
     """
     if boldness in _SUGGESTING:
         line = _TAIL.sub("", line)
+    if boldness is Boldness.EXCEPTION:
+        line = _LAST_QUOTED.sub(r"\1 <str>", line)
     line = _QUOTED.sub(_quoted_api if boldness is Boldness.CODED else _quoted, line)
     line = _STRUCTURED.sub(_structured, line)
     if boldness is Boldness.EXCEPTION:
@@ -154,6 +160,7 @@ def mask(line: str, boldness: Boldness) -> str:
         line = _CODE_NAME.sub("<name>", line)
         line = _FLAG.sub("<name>", line)
         line = _LITERAL.sub("<str>", line)
+        line = _LETTER.sub("<name>", line)
     elif boldness is Boldness.BUILD:
         line = _BUILD_NAME.sub("<name>", line)
         line = _LAST_IN_BUILD.sub(_after_lead, line)

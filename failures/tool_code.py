@@ -25,7 +25,9 @@ _LEAD = re.compile(
 )
 _NUMBERED = re.compile(r"\[?([A-Z]{1,8}-?\d{2,6})\b\]?(?::|[:\s]{0,3}(?=[\s:])) ?")
 _NUMBERED_ALONE = re.compile(r"\[?([A-Z]{1,8}-?\d{3,6})\]?: ?")
-_ERRNO = re.compile(r"(?:code )?(E[A-Z]{4,24}|(?<=code )E\d{3}|ERR_[A-Z_]{3,60})(?::| |$) ?")
+_ERRNO = re.compile(
+    r"code (E[A-Z\d]{2,24}|ERR_[A-Z_]{3,60})(?: |$)|(E[A-Z]{4,24}|ERR_[A-Z_]{3,60}): ?"
+)
 _BRACKETED = re.compile(
     r"\s(?:\[(-W[a-z][\w=+-]{1,60}|[a-z][a-z0-9]*(?:(?:::|[-_])[a-z0-9_]{1,60}){1,10})\]"
     r"|\(([a-z][a-z0-9]*(?:-[a-z0-9]{1,40}){1,8}|report[A-Z]\w{2,60})\))$"
@@ -69,7 +71,7 @@ def _take_code(line: str, *, led: bool, placed: bool) -> tuple[str, str]:
     if match is None:
         match = _ERRNO.match(line)
     if match:
-        return match[1], line[match.end() :]
+        return match[match.lastindex or 0], line[match.end() :]
     match = _BRACKETED.search(line)
     if match is None and placed:
         match = _PLACED.search(line)
