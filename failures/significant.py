@@ -26,6 +26,8 @@ _ERROR_LINE = re.compile(
     r"(?:(?:fatal )?error\b|fatal:|panic:|err!|\[error\]|[\u274c\u2716\u2718])",
     re.IGNORECASE,
 )
+# Clippy names the lint in each diagnostic only by the address of its page.
+_LINT_PAGE = re.compile(r"/rust-clippy/[^\s#]{1,60}#(\w{2,60})")
 # An answer of an HTTP API: the first text under one of these names says what went wrong.
 _JSON_TEXT = re.compile(
     r"\"(?:message|detail|error|errors|error_description|title|reason|msg)\"\s{0,4}:\s{0,4}\[?\s{0,4}\"([^\"\n]{1,400})\""
@@ -47,7 +49,10 @@ def significant_line(text: str) -> str:
     if "\n" not in text and "\r" not in text:
         return text[:LONGEST_LINE]
     lines = [line[:LONGEST_LINE] for raw in text.splitlines() if (line := raw.strip())]
-    return _from_exception(text, lines) or _from_marks(lines)
+    line = _from_exception(text, lines) or _from_marks(lines)
+    if page := _LINT_PAGE.search(text):
+        return f"{line} [clippy::{page[1]}]"
+    return line
 
 
 def _from_exception(text: str, lines: list[str]) -> str:
