@@ -58,7 +58,9 @@ def web(environment: Mapping[str, str], where: Address) -> Child:
     workers = min(4, max(2, os.cpu_count() or 2))
     command = ("granian", "--interface", "wsgi", "--host", where.host, "--port", str(where.port))
     tuning = ("--workers", str(workers), "--blocking-threads", "4", "--respawn-failed-workers")
-    return _python("web", environment, *command, *tuning, "evox.wsgi:application")
+    # A signal that comes while its processes start would be lost on them.
+    ending = ("--workers-kill-timeout", "3")
+    return _python("web", environment, *command, *tuning, *ending, "evox.wsgi:application")
 
 
 def worker(environment: Mapping[str, str]) -> Child:
