@@ -135,7 +135,6 @@ def test_a_data_folder_that_can_not_be_written_is_one_line(environment, tmp_path
     assert answer.stderr.count("\n") == 1
 
 
-@pytest.mark.full
 def test_a_private_home_stays_private_and_all_is_gone_after_the_end(environment, tmp_path):
     tmp_path.chmod(0o700)
     data = tmp_path / "data"
@@ -151,7 +150,6 @@ def test_a_private_home_stays_private_and_all_is_gone_after_the_end(environment,
     assert not data.exists()
 
 
-@pytest.mark.full
 def test_a_second_start_tells_what_runs_and_purge_refuses(environment, port):
     with running(environment) as up:
         second = run(environment)
@@ -174,7 +172,6 @@ def test_a_killed_child_comes_back(environment, tmp_path, name):
         wait_until(lambda: healthy(environment))
 
 
-@pytest.mark.full
 def test_what_a_killed_up_left_is_ended_by_the_next_start(environment, tmp_path):
     data = tmp_path / "data"
     with running(environment) as up:
