@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -46,9 +47,7 @@ class ChildLog:
 
     def complaint(self) -> str:
         """The last line that names an error, else the last that isn't blank, else ""."""
-        lines = [line.strip() for line in reversed(self._last) if line.strip()]
-        named = (line for line in lines if re.search(r"(?i)(error|exception|fatal)\b.*:", line))
-        return next(named, lines[0] if lines else "")
+        return complaint(self._last)
 
     def _rotate(self) -> None:
         for number in range(self._keep - 1, 0, -1):
@@ -63,6 +62,13 @@ class ChildLog:
         with stream:
             while line := stream.readline(LONGEST_LINE):
                 self.write(line)
+
+
+def complaint(said: Iterable[str]) -> str:
+    """Of what a program said, the last line that names an error, else its last, else ""."""
+    lines = [line.strip() for line in said if line.strip()]
+    named = [line for line in lines if re.search(r"(?i)(error|exception|fatal)\b.*:", line)]
+    return (named or lines or [""])[-1]
 
 
 def say(line: str) -> None:

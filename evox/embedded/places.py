@@ -18,7 +18,6 @@ from evox.embedded.errors import StartError
 ROOT_HOMES = Path("/var/lib/evox")
 LONGEST_SOCKET_PATH = 107
 """Bytes. The kernel's limit for the path of a unix socket."""
-LONGEST_SOCKET_NAME = "/postgres/.s.PGSQL.5432"
 OWN_PARTS = ("run", "logs", "redis", "postgres", "postgres.new", "backups", "id", "secret_key")
 """What EVOX keeps in a data folder, and all that --purge removes from it."""
 
@@ -89,7 +88,7 @@ class Places:
     def socket_folders(self) -> tuple[Path, Path]:
         """Make and return the folders for PostgreSQL's and Redis's socket, closed to others."""
         parent = self.run if self.account is None else self._root_home()
-        if not _fits(parent):
+        if not fits_sockets(parent):
             parent = _short_folder()
         postgres, redis = parent / "postgres-socket", parent / "redis-socket"
         for folder in (postgres, redis):
@@ -146,8 +145,8 @@ def remove_short_folder(socket_folder: str) -> None:
             shutil.rmtree(parent)
 
 
-def _fits(folder: Path) -> bool:
-    """Whether sockets can be in `folder`: short enough, and nothing a URL would have to escape."""
+def fits_sockets(folder: Path) -> bool:
+    """Whether sockets can be below `folder`: it is short and needs no escapes in a URL."""
     path = f"{folder}/postgres-socket/.s.PGSQL.5432"
     return len(os.fsencode(path)) <= LONGEST_SOCKET_PATH and bool(
         re.fullmatch(r"[\w./+@-]+", path, re.ASCII)
@@ -156,7 +155,7 @@ def _fits(folder: Path) -> bool:
 
 def _short_folder() -> Path:
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108
-        if _fits(Path(parent, "evox-sockets-12345678")) and os.access(parent, os.W_OK):
+        if fits_sockets(Path(parent, "evox-sockets-12345678")) and os.access(parent, os.W_OK):
             return Path(tempfile.mkdtemp(prefix="evox-sockets-", dir=parent))
     raise StartError("no temporary folder has a path short enough for sockets: set TMPDIR=/tmp.")
 

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 from evox.embedded import children
 from evox.embedded.binaries import copy_postgres, postgres_install, redis_server
 from evox.embedded.errors import StartError
+from evox.embedded.logs import complaint
+from evox.embedded.places import fits_sockets
 from evox.embedded.postgres import EmbeddedPostgres
 from evox.embedded.redis import EmbeddedRedis
 
@@ -38,9 +40,13 @@ def temporary_folder(account: children.Account | None) -> Path:
     The usual temporary folder may lie in a private home, which stays as it is.
     """
     candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
-    usable = [path for path in candidates if account is None or open_to_all(path)]
+    usable = [
+        path
+        for path in candidates
+        if (account is None or open_to_all(path)) and fits_sockets(path / "evox-12345678")
+    ]
     if not usable:
-        raise StartError("no temporary folder can be reached by the user nobody.")
+        raise StartError("no temporary folder is open to all and has a short path; set TMPDIR.")
     folder = Path(tempfile.mkdtemp(prefix="evox-", dir=usable[0]))
     if account is not None:
         folder.chmod(0o711)
@@ -136,8 +142,8 @@ def _wait(
     deadline = time.monotonic() + READY_SECONDS
     while not server.is_ready():
         if children.has_ended(process) or time.monotonic() > deadline:
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise StartError(f"{server.child().name} did not start: {said[-1:]}")
+            said = complaint(log.read_text(encoding="utf-8", errors="replace").splitlines())
+            raise StartError(f"{server.child().name} did not start: {said}")
         time.sleep(0.02)
 
 
