@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from evox.embedded import processes
@@ -19,6 +18,7 @@ from evox.embedded.children import server_account
 from evox.embedded.errors import StartError
 from evox.embedded.launch import ROOT
 from evox.embedded.logs import say
+from evox.embedded.purge import purge_below
 from evox.embedded.throwaway import temporary_folder
 
 LINTERS = {
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 class Steps:
-    """Runs commands one after the other. Ctrl-C reaches them directly; SIGTERM is passed on."""
+    """Runs commands one after the other, out of Ctrl-C's reach: a signal is passed on once."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Run commands with `environment`."""
@@ -76,16 +76,18 @@ class Steps:
             cwd=ROOT,
             env=dict(self._environment),
             stdin=subprocess.DEVNULL,
+            process_group=0,
         )
         code = self._current.wait()
         self._current = None
         say(f"--- {name}: {'ok' if code == 0 else 'failed'} ({time.monotonic() - begun:.0f} s)")
         return code == 0
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._stopped = True
-        if number == signal.SIGTERM and self._current is not None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        # A second SIGINT would cut short how pytest cleans up.
+        if self._current is not None and not self._stopped:
             self._current.send_signal(signal.SIGINT)
+        self._stopped = True
 
 
 def _parse() -> argparse.Namespace:
@@ -112,7 +114,8 @@ def _private_environment() -> Iterator[dict[str, str]]:
         yield environment
     finally:
         processes.end(processes.marked(str(folder)), grace=10)
-        shutil.rmtree(Path(folder), ignore_errors=True)
+        purge_below(folder.resolve())
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

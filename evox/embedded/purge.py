@@ -36,3 +36,15 @@ def purge(places: Places) -> list[Path]:
     with suppress(OSError):
         places.data_dir.rmdir()
     return removed
+
+
+def purge_below(folder: Path) -> None:
+    """Remove what root keeps under /var/lib/evox for data folders below `folder`.
+
+    For a temporary `folder` about to be removed, where an `up` was interrupted.
+    """
+    for note in ROOT_HOMES.glob("*/data_dir"):
+        if Path(note.read_text(encoding="utf-8").strip()).is_relative_to(folder):
+            shutil.rmtree(note.parent)
+    with suppress(OSError):
+        ROOT_HOMES.rmdir()
