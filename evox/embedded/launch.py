@@ -38,10 +38,11 @@ def address() -> Address:
     return Address(host, env.integer("EVOX_PORT", 8000, minimum=1, maximum=65535))
 
 
-def child_env(data_dir: Path, urls: Mapping[str, str], *, demo: bool) -> dict[str, str]:
-    """The environment of EVOX's processes: the caller's, and where this `up` keeps its things."""
-    own = {
-        **urls,
+def child_env(data_dir: Path, own: Mapping[str, str], *, demo: bool) -> dict[str, str]:
+    """The environment of EVOX's processes: the caller's, `own`, and where this `up` is."""
+    environment = {
+        **os.environ,
+        **own,
         MARKER: str(data_dir),
         "EVOX_DATA_DIR": str(data_dir),
         "EVOX_URL": address().url,
@@ -49,8 +50,8 @@ def child_env(data_dir: Path, urls: Mapping[str, str], *, demo: bool) -> dict[st
         "PYTHONUNBUFFERED": "1",
     }
     if demo:
-        own["EVOX_RETRY_BACKOFF"] = env.text("EVOX_RETRY_BACKOFF", DEMO_BACKOFF)
-    return dict(os.environ) | own
+        environment["EVOX_RETRY_BACKOFF"] = env.text("EVOX_RETRY_BACKOFF", DEMO_BACKOFF)
+    return environment
 
 
 def web(environment: Mapping[str, str], where: Address) -> Child:

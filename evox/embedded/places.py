@@ -97,6 +97,17 @@ class Places:
             os.chown(postgres, self.account.uid, self.account.gid)
         return postgres, redis
 
+    def temporary_folder(self, socket_folder: str) -> Path:
+        """Make and return an empty folder for what the children would leave in /tmp when killed.
+
+        Beside `socket_folder`, if there is one: children keep sockets in it, too.
+        """
+        parent = Path(socket_folder).parent if socket_folder else self.run
+        folder = parent / "tmp"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
     def root_home(self) -> Path | None:
         """The folder under /var/lib/evox that belongs to this data folder; None without one."""
         try:

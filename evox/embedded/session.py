@@ -42,7 +42,9 @@ class Session:
         self._write()
         programs = self._start_servers()
         urls = {"DATABASE_URL": self._state.database_url, "REDIS_URL": self._state.redis_url}
-        environment = launch.child_env(self._places.data_dir, urls, demo=self._demo)
+        temporary = self._places.temporary_folder(self._state.socket_folder)
+        own = urls | {"TMPDIR": str(temporary)}
+        environment = launch.child_env(self._places.data_dir, own, demo=self._demo)
         notes = self._upgrade(environment | programs)
         self.supervisor.start(launch.web(environment, self._where))
         self.supervisor.start(launch.worker(environment))
