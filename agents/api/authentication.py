@@ -1,0 +1,111 @@
+"""Who calls: a key, a session, or, on a loopback server that allows it, anybody on the machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from agents.callers import LOCAL_CALLER, Caller, CallerKind
+from agents.models import AgentKey
+
+LOOPBACK = ("127.", "::1", "::ffff:127.")
+FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+
+
+class AgentKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <key>`, an agent's or an operator's."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        """The caller whose key this is; None without the header; raises AuthenticationFailed."""
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return None
+        if scheme.lower() != "bearer" or not key.strip():
+            raise AuthenticationFailed("Send the key as: Authorization: Bearer <key>.")
+        return _caller_of_key(key.strip()), key
+
+    def authenticate_header(self, request: Request) -> str:
+        """Makes a missing key 401 rather than 403."""
+        return 'Bearer realm="evox"'
+
+
+def _caller_of_key(key: str) -> Caller:
+    prefix = key.partition(".")[0].replace("\x00", "")
+    row = AgentKey.objects.select_related("agent").filter(prefix=prefix, revoked=False).first()
+    if row is None or not row.is_valid(key) or row.has_expired:
+        raise AuthenticationFailed("This key is unknown or was revoked.")
+    if row.agent is None:
+        return Caller(kind=CallerKind.OPERATOR, name=row.name)
+    if row.agent.retired_at is not None:
+        raise AuthenticationFailed(f"{row.agent.name} is retired.")
+    return Caller(kind=CallerKind.AGENT, name=row.agent.name, agent=row.agent)
+
+
+class StaffSessionAuthentication(SessionAuthentication):
+    """A login of the admin: staff may operate, others only read. Writes need the CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        """The caller of this session; None without one."""
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        user = found[0]
+        kind = CallerKind.OPERATOR if user.is_staff else CallerKind.VIEWER
+        return Caller(kind=kind, name=user.get_username()), None
+
+    def authenticate_header(self, request: Request) -> str:
+        """As the key's."""
+        return 'Bearer realm="evox"'
+
+
+class LoopbackAuthentication(BaseAuthentication):
+    """No key on the own machine. A browser's cross-site write gives itself away and is refused."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        """The local caller; None where a key is required or the call came from elsewhere."""
+        if settings.EVOX_REQUIRE_KEY or not _from_this_machine(request):
+            return None
+        if request.method not in SAFE_METHODS and _from_a_page(request):
+            raise PermissionDenied("A web page can't write without a key.")
+        return LOCAL_CALLER, None
+
+
+def _from_this_machine(request: Request) -> bool:
+    # A proxy on this machine would make the whole world look local.
+    if any(header in request.META for header in FORWARDED):
+        return False
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    return address.startswith(LOOPBACK)
+
+
+def _from_a_page(request: Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    return "Origin" in request.headers or site != "none"
+
+
+class KnownCaller(BasePermission):
+    """Anybody who is known may read; all but viewers may write."""
+
+    message = "A login without staff rights reads only."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether this caller may use this method."""
+        caller = request.user
+        if not isinstance(caller, Caller):
+            return False
+        return caller.may_write or request.method in SAFE_METHODS
+
+
+class OperatorOnly(BasePermission):
+    """Verbs for people: a staff session, an operator key, or the local operator."""
+
+    message = "This is an operator's to do."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether this caller operates EVOX."""
+        return isinstance(request.user, Caller) and request.user.may_operate

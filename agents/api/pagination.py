@@ -1,0 +1,50 @@
+"""Lists come in pages of `limit` (1–200) with a cursor to the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+MAX_LIMIT = 200
+
+
+class Pages(CursorPagination):
+    """`{"results": […], "next": url | null}`, the newest first."""
+
+    page_size = 50
+    max_page_size = MAX_LIMIT
+    page_size_query_param = "limit"
+    ordering = "-id"
+
+    def get_page_size(self, request: Request) -> int:
+        """The asked-for limit; raises ValidationError for one that is no number from 1 to 200."""
+        return read_limit(request, default=50)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """The page and where the next one is."""
+        return Response({"results": data, "next": self.get_next_link()})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The same, for OpenAPI."""
+        return {
+            "type": "object",
+            "required": ["results", "next"],
+            "properties": {
+                "results": schema,
+                "next": {"type": ["string", "null"], "format": "uri"},
+            },
+        }
+
+
+def read_limit(request: Request, *, default: int, maximum: int = MAX_LIMIT) -> int:
+    """The query's `limit`, or `default`; raises ValidationError."""
+    raw = request.query_params.get("limit")
+    if raw is None:
+        return default
+    if not (raw.isascii() and raw.isdigit() and len(raw) < 6 and 1 <= int(raw) <= maximum):
+        raise ValidationError({"limit": [f"A whole number from 1 to {maximum}."]})
+    return int(raw)

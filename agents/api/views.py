@@ -1,0 +1,207 @@
+"""Agents, dispatches and messages over REST."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import OuterRef, Subquery
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents import queries
+from agents.api.pagination import Pages
+from agents.api.serializers import (
+    AgentOut,
+    DispatchFilter,
+    DispatchOut,
+    MessageFilter,
+    MessageOut,
+    NewDispatchIn,
+    NewMessageIn,
+)
+from agents.callers import CallerKind
+from agents.clock import db_now
+from agents.errors import NotFoundError, NotYoursError
+from agents.models import Agent, Dispatch, Message
+from agents.models.message import SYSTEM
+from agents.services import agents as agent_services
+from agents.services import dispatches as dispatch_services
+from agents.services import messages as message_services
+from agents.states import DispatchStatus, Priority
+
+
+def validated(serializer_class: type[Any], data: Any) -> dict[str, Any]:
+    """The input as the serializer reads it; raises ValidationError."""
+    serializer = serializer_class(data=data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _with_work(agents: Any) -> Any:
+    work = Dispatch.objects.filter(agent=OuterRef("pk"), status=DispatchStatus.RUNNING.value)
+    return agents.annotate(current_dispatch_id=Subquery(work.order_by("-id").values("id")[:1]))
+
+
+class AgentPages(Pages):
+    """Agents by name."""
+
+    ordering = "name"
+
+
+class AgentListView(GenericAPIView[Agent]):
+    """Who is on the team."""
+
+    pagination_class = AgentPages
+    serializer_class = AgentOut
+    queryset = Agent.objects.none()
+
+    @extend_schema(operation_id="agents_list", responses=AgentOut(many=True))
+    def get(self, request: Request) -> Response:
+        """All agents that are not retired, by name."""
+        page = self.paginate_queryset(_with_work(queries.active_agents()))
+        return self.get_paginated_response(AgentOut(page, many=True).data)
+
+
+class AgentDetailView(APIView):
+    """One agent."""
+
+    @extend_schema(operation_id="agents_get", responses=AgentOut)
+    def get(self, request: Request, name: str) -> Response:
+        """The agent of that name."""
+        agent = queries.agent_named(name)
+        return Response(AgentOut(_with_work(Agent.objects.filter(pk=agent.pk)).get()).data)
+
+
+class DispatchListView(GenericAPIView[Dispatch]):
+    """The queue."""
+
+    pagination_class = Pages
+    serializer_class = DispatchOut
+    queryset = Dispatch.objects.none()
+
+    @extend_schema(
+        operation_id="dispatches_list",
+        parameters=[DispatchFilter],
+        responses=DispatchOut(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """Dispatches, the newest first."""
+        wanted = validated(DispatchFilter, request.query_params)
+        found = queries.dispatches()
+        if "status" in wanted:
+            found = found.filter(status=wanted["status"])
+        if "agent" in wanted:
+            found = found.filter(agent=queries.agent_named(wanted["agent"]))
+        page = self.paginate_queryset(found)
+        return self.get_paginated_response(DispatchOut(page, many=True).data)
+
+    @extend_schema(
+        operation_id="dispatches_create", request=NewDispatchIn, responses={201: DispatchOut}
+    )
+    def post(self, request: Request) -> Response:
+        """Queue work, for one agent or for all who can."""
+        new = new_dispatch(validated(NewDispatchIn, request.data))
+        dispatch = dispatch_services.create_dispatch(new, actor=request.user.name, now=db_now())
+        return Response(DispatchOut(dispatch).data, status=201)
+
+
+def new_dispatch(data: dict[str, Any]) -> dispatch_services.NewDispatch:
+    """What a validated body asks for; raises InvalidInputError for an unknown agent."""
+    named, every = data.get("agentName"), data.get("expectedProgressEvery")
+    return dispatch_services.NewDispatch(
+        title=data["title"],
+        command=data["command"],
+        payload=data["payload"],
+        priority=data.get("priority", Priority.NORMAL),
+        agent=agent_services.addressee(named) if named else None,
+        required_skills=data["skills"],
+        ticket_id=data["ticketId"],
+        unique_key=data.get("uniqueKey"),
+        not_before=data.get("notBefore"),
+        expected_progress_every=timedelta(seconds=every) if every else None,
+        max_attempts=data.get("maxAttempts", dispatch_services.MAX_ATTEMPTS),
+    )
+
+
+class DispatchDetailView(APIView):
+    """One dispatch."""
+
+    @extend_schema(operation_id="dispatches_get", responses=DispatchOut)
+    def get(self, request: Request, pk: int) -> Response:
+        """The dispatch and its attempts."""
+        return Response(DispatchOut(queries.dispatch_by_id(pk)).data)
+
+
+class MessageListView(GenericAPIView[Message]):
+    """Inboxes and channels."""
+
+    pagination_class = Pages
+    serializer_class = MessageOut
+    queryset = Message.objects.none()
+
+    @extend_schema(
+        operation_id="messages_list", parameters=[MessageFilter], responses=MessageOut(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """An agent's inbox or a channel's posts, the newest first."""
+        wanted = validated(MessageFilter, request.query_params)
+        found = queries.messages()
+        if "agent" in wanted:
+            agent = queries.agent_named(wanted["agent"])
+            _check_own_inbox(request, agent)
+            found = found.filter(to_agent=agent)
+        elif "channel" in wanted:
+            found = found.filter(channel=queries.channel_named(wanted["channel"]))
+        else:
+            raise ValidationError({"agent": ["Name an `agent` or a `channel`."]})
+        if wanted["unread"]:
+            found = found.filter(read_at__isnull=True)
+        return self.get_paginated_response(
+            MessageOut(self.paginate_queryset(found), many=True).data
+        )
+
+    @extend_schema(
+        operation_id="messages_create", request=NewMessageIn, responses={201: MessageOut}
+    )
+    def post(self, request: Request) -> Response:
+        """Say something to an agent or a channel."""
+        data, now = validated(NewMessageIn, request.data), db_now()
+        sender = agent_services.author(request.user, data.get("from"), now=now)
+        message = message_services.send_message(
+            data["message"],
+            sender=sender.name if sender else _operator_name(request),
+            to=message_services.destination(to=data.get("to"), channel=data.get("channel")),
+            priority=data.get("priority", Priority.NORMAL),
+            now=now,
+        )
+        return Response(MessageOut(message).data, status=201)
+
+
+class MessageReadView(APIView):
+    """One message, to be marked."""
+
+    @extend_schema(operation_id="messages_read", request=None, responses=MessageOut)
+    def post(self, request: Request, pk: int) -> Response:
+        """Mark the message as read."""
+        message = queries.messages().filter(pk=pk).first()
+        if message is None:
+            raise NotFoundError(f"There is no message {pk}.")
+        if message.to_agent is not None:
+            _check_own_inbox(request, message.to_agent)
+        return Response(MessageOut(message_services.mark_read(message, now=db_now())).data)
+
+
+def _check_own_inbox(request: Request, agent: Agent) -> None:
+    caller = request.user
+    if caller.kind is CallerKind.AGENT and caller.agent != agent:
+        raise NotYoursError(f"This inbox is {agent.name}'s.")
+
+
+def _operator_name(request: Request) -> str:
+    name = str(request.user.name).upper()[:32]
+    return "OPERATOR" if name == SYSTEM else name

@@ -1,0 +1,41 @@
+"""What EVOX writes about itself: audited acts and signs of life."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class AuditEntry(models.Model):
+    """An act that a person or EVOX took on a row, append-only; also the row's timeline."""
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=64)
+    verb = models.CharField(max_length=32)
+    subject_kind = models.CharField(max_length=32)
+    subject_id = models.BigIntegerField()
+    reason = models.TextField(blank=True, default="")
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+        # The timeline of one row.
+        indexes = [
+            models.Index(name="auditentry_subject", fields=["subject_kind", "subject_id", "id"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.verb} {self.subject_kind} {self.subject_id}"
+
+
+class SystemBeat(models.Model):
+    """When a part of EVOX last did its round."""
+
+    name = models.CharField(max_length=32, unique=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at:%H:%M:%S}"

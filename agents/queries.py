@@ -1,0 +1,82 @@
+"""Reading agents, work and messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+
+from agents.errors import NotFoundError
+from agents.models import Agent, Attempt, Channel, Dispatch, Message, SystemBeat
+from agents.states import AgentRole
+
+
+def agent_named(name: str) -> Agent:
+    """The agent of that name, in any case; raises NotFoundError."""
+    agent = Agent.objects.filter(name=name.upper()).first()
+    if agent is None:
+        raise NotFoundError(f"There is no agent called {name.upper()[:32]}.")
+    return agent
+
+
+def active_agents() -> QuerySet[Agent]:
+    """Everybody who is not retired."""
+    return Agent.objects.filter(retired_at__isnull=True)
+
+
+def lead() -> Agent | None:
+    """Who hears of trouble first: EVOX_LEAD, else the first lead."""
+    return _by_setting_or_role(settings.EVOX_LEAD, AgentRole.LEAD)
+
+
+def reviewer() -> Agent | None:
+    """Who reviews: EVOX_REVIEWER, else the first reviewer."""
+    return _by_setting_or_role(settings.EVOX_REVIEWER, AgentRole.REVIEWER)
+
+
+def _by_setting_or_role(name: str, role: AgentRole) -> Agent | None:
+    if name:
+        return active_agents().filter(name=name.upper()).first()
+    return active_agents().filter(role=role.value).order_by("id").first()
+
+
+def dispatches() -> QuerySet[Dispatch]:
+    """Dispatches with what their representation needs."""
+    return Dispatch.objects.select_related("agent").prefetch_related("attempts__agent")
+
+
+def dispatch_by_id(pk: int) -> Dispatch:
+    """That dispatch; raises NotFoundError."""
+    dispatch = dispatches().filter(pk=pk).first()
+    if dispatch is None:
+        raise NotFoundError(f"There is no dispatch {pk}.")
+    return dispatch
+
+
+def attempts_of(dispatch: Dispatch) -> list[Attempt]:
+    """All attempts of a dispatch, the first one first."""
+    return list(dispatch.attempts.select_related("agent").order_by("lease_epoch"))
+
+
+def current_work(agent: Agent) -> Dispatch | None:
+    """What the agent holds a lease of, the newest first."""
+    return Dispatch.objects.filter(status="running", agent=agent).order_by("-id").first()
+
+
+def channel_named(name: str) -> Channel:
+    """The channel of that name, with or without its #; raises NotFoundError."""
+    channel = Channel.objects.filter(name=name.removeprefix("#").lower()).first()
+    if channel is None:
+        raise NotFoundError(f"There is no channel called {name[:64]}.")
+    return channel
+
+
+def messages() -> QuerySet[Message]:
+    """Messages with what their representation needs, the newest first."""
+    return Message.objects.select_related("to_agent", "channel").order_by("-id")
+
+
+def latest_beats() -> dict[str, datetime]:
+    """When each part of EVOX last did its round."""
+    return dict(SystemBeat.objects.values_list("name", F("at")))

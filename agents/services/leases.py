@@ -1,0 +1,254 @@
+"""Claims and leases: who holds what, until when, and the fence that keeps others out."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from agents.errors import NotFoundError, StaleClaimError
+from agents.models import Agent, Attempt, Dispatch
+from agents.states import (
+    ATTEMPT_MOVES,
+    DISPATCH_MOVES,
+    FINISHED,
+    AttemptOutcome,
+    DispatchStatus,
+    check_move,
+)
+
+CLAIM_LIMIT = 50
+
+# One statement: two ordered index scans (an OR over both took 25 ms with 100,000 rows addressed to
+# somebody else at the head, whatever the index), one UPDATE, one INSERT. The scans stand in CTEs,
+# since a LIMIT under a nested loop may lock and update more rows than its limit.
+# A row whose key already runs is passed over: its follow-up waits.
+_CLAIM = """
+WITH addressed AS MATERIALIZED (
+    SELECT id, rank_at FROM agents_dispatch d
+    WHERE status = 'pending' AND agent_id = %(agent)s {extra} AND {key_is_free}
+    ORDER BY rank_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), open_work AS MATERIALIZED (
+    SELECT id, rank_at FROM agents_dispatch d
+    WHERE status = 'pending' AND agent_id IS NULL {extra}
+      AND required_skills <@ %(skills)s::varchar[] AND NOT %(agent)s = ANY (excluded_agents)
+      AND {key_is_free}
+    ORDER BY rank_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), picked AS (
+    SELECT id, row_number() OVER (ORDER BY rank_at, id) AS n
+    FROM (SELECT * FROM addressed UNION ALL SELECT * FROM open_work) AS both_kinds
+    ORDER BY rank_at, id LIMIT %(limit)s
+), claimed AS (
+    UPDATE agents_dispatch d
+    SET status = 'running', agent_id = %(agent)s, agent_until = NULL, attempt = d.attempt + 1,
+        lease_epoch = d.lease_epoch + 1, lease_seconds = %(lease)s,
+        lease_expires_at = %(expires)s, deadline_at = %(deadline)s, last_progress_at = %(now)s,
+        last_marker = '', unmarked_notes = 0, reason = '', updated_at = %(now)s
+    FROM picked WHERE d.id = picked.id
+    RETURNING d.*, picked.n
+), opened AS (
+    INSERT INTO agents_attempt (dispatch_id, lease_epoch, agent_id, session, strategy,
+                                instructions, claim, started_at, outcome, reason, progress_note)
+    SELECT id, lease_epoch, %(agent)s, %(session)s, next_strategy, instructions,
+           (%(claims)s::varchar[])[n], %(now)s, 'running', '', ''
+    FROM claimed
+    RETURNING id, dispatch_id, claim
+)
+SELECT {columns}, opened.id, opened.claim
+FROM claimed JOIN opened ON opened.dispatch_id = claimed.id ORDER BY claimed.n
+"""
+_KEY_IS_FREE = """(d.unique_key IS NULL OR NOT EXISTS (
+        SELECT 1 FROM agents_dispatch r
+        WHERE r.unique_key = d.unique_key AND r.status = 'running'))"""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a claim gets: how long its lease is, and when it must be done."""
+
+    lease: timedelta
+    deadline: timedelta
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A dispatch and the attempt that now holds it."""
+
+    dispatch: Dispatch
+    attempt: Attempt
+
+
+@cache
+def _claim_statement(*, one: bool) -> tuple[str, tuple[str, ...]]:
+    fields = Dispatch._meta.concrete_fields
+    columns = ", ".join(f'claimed."{field.column}"' for field in fields)
+    extra = "AND d.id = %(only)s" if one else ""
+    sql = _CLAIM.format(columns=columns, extra=extra, key_is_free=_KEY_IS_FREE)
+    return sql, tuple(field.attname for field in fields)
+
+
+def claim_dispatches(
+    agent: Agent,
+    *,
+    terms: Terms,
+    limit: int = 1,
+    session: UUID | None = None,
+    only: int | None = None,
+    now: datetime,
+) -> list[Claimed]:
+    """Give `agent` the lease of up to `limit` (≤ 50) pending dispatches, the first in rank first.
+
+    It sees work addressed to it, and open work that its skills cover and that doesn't exclude it.
+    With `only`, just that dispatch. Concurrent claims pass each other's rows over.
+    """
+    limit = max(1, min(limit, CLAIM_LIMIT))
+    sql, names = _claim_statement(one=only is not None)
+    params: dict[str, Any] = {
+        "agent": agent.pk,
+        "skills": agent.skills,
+        "limit": limit,
+        "only": only,
+        "lease": int(terms.lease.total_seconds()),
+        "expires": now + terms.lease,
+        "deadline": now + terms.deadline,
+        "session": session,
+        "claims": [secrets.token_urlsafe(18) for _ in range(limit)],
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows = cursor.fetchall()
+    return [_claimed(names, row, agent, session, now) for row in rows]
+
+
+def _claimed(
+    names: tuple[str, ...], row: tuple[Any, ...], agent: Agent, session: UUID | None, now: datetime
+) -> Claimed:
+    *values, attempt_id, token = row
+    dispatch = Dispatch.from_db("default", names, _decoded(values))
+    dispatch.agent = agent
+    attempt = Attempt(
+        id=attempt_id,
+        dispatch=dispatch,
+        lease_epoch=dispatch.lease_epoch,
+        agent=agent,
+        session=session,
+        strategy=dispatch.next_strategy,
+        instructions=dispatch.instructions,
+        claim=token,
+        started_at=now,
+    )
+    return Claimed(dispatch=dispatch, attempt=attempt)
+
+
+def _decoded(values: list[Any]) -> list[Any]:
+    # A raw cursor hands JSON over as text: Django's own loader is a field converter.
+    fields = Dispatch._meta.concrete_fields
+    decoded = list(values)
+    for index, field in enumerate(fields):
+        for converter in field.get_db_converters(connection):
+            decoded[index] = converter(decoded[index], None, connection)
+    return decoded
+
+
+def attempt_with_claim(dispatch_id: int, claim: str) -> Attempt:
+    """The attempt that was given `claim`; raises NotFoundError or StaleClaimError."""
+    attempt = (
+        Attempt.objects.select_related("agent")
+        .filter(dispatch_id=dispatch_id, claim=claim)
+        .first()
+    )
+    if attempt is not None:
+        return attempt
+    if not Dispatch.objects.filter(pk=dispatch_id).exists():
+        raise NotFoundError(f"There is no dispatch {dispatch_id}.")
+    raise StaleClaimError("unknown_claim", "This claim was never given for this dispatch.")
+
+
+def lock_held(attempt: Attempt) -> Dispatch:
+    """The dispatch, locked, when `attempt` still holds it; raises StaleClaimError with the reason.
+
+    The row is judged under its lock: it may have moved on since the attempt was read.
+    """
+    dispatch = Dispatch.objects.select_for_update().get(pk=attempt.dispatch_id)
+    if holds(attempt, dispatch):
+        return dispatch
+    attempt.refresh_from_db(fields=["outcome", "reason"])
+    raise stale_claim(attempt, dispatch)
+
+
+def holds(attempt: Attempt, dispatch: Dispatch) -> bool:
+    """Whether this attempt's epoch is the live one."""
+    return (
+        dispatch.status == DispatchStatus.RUNNING and dispatch.lease_epoch == attempt.lease_epoch
+    )
+
+
+def stale_claim(attempt: Attempt, dispatch: Dispatch) -> StaleClaimError:
+    """Why a claim no longer counts, for the machine and for the reader."""
+    outcome = AttemptOutcome(attempt.outcome)
+    if outcome is AttemptOutcome.LOST:
+        return StaleClaimError("expired", f"This claim expired: {attempt.reason}")
+    if outcome is AttemptOutcome.SUPERSEDED:
+        return StaleClaimError("superseded", f"This claim was superseded: {attempt.reason}")
+    if outcome is AttemptOutcome.CANCELLED:
+        return StaleClaimError("cancelled", f"This dispatch was cancelled. {attempt.reason}")
+    if dispatch.status in FINISHED:
+        return StaleClaimError("finished", f"This dispatch is {dispatch.status} already.")
+    return StaleClaimError("stale", "This claim was closed; another attempt may hold it now.")
+
+
+def extend_lease(attempt: Attempt, *, now: datetime) -> Dispatch | None:
+    """A whole lease from `now` on, and the row; None when the attempt no longer holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE agents_dispatch
+               SET lease_expires_at = %s + make_interval(secs => lease_seconds)
+               WHERE id = %s AND lease_epoch = %s AND status = 'running'""",
+            [now, attempt.dispatch_id, attempt.lease_epoch],
+        )
+        if cursor.rowcount == 0:
+            return None
+    return Dispatch.objects.get(pk=attempt.dispatch_id)
+
+
+def leave_running(dispatch: Dispatch, new: DispatchStatus, *, now: datetime) -> None:
+    """Move a locked running row to `new` and clear its lease, in memory; the caller saves it.
+
+    Raises IllegalMoveError when the table doesn't hold the move.
+    """
+    old = DispatchStatus(dispatch.status)
+    dispatch.status = check_move(DISPATCH_MOVES, old, new, noun="dispatch").value
+    dispatch.lease_expires_at = dispatch.deadline_at = dispatch.lease_seconds = None
+    dispatch.updated_at = now
+    if new in FINISHED:
+        dispatch.finished_at = now
+
+
+LEAVE_FIELDS = (
+    "status",
+    "lease_expires_at",
+    "deadline_at",
+    "lease_seconds",
+    "updated_at",
+    "finished_at",
+    "reason",
+)
+
+
+def close_attempt(
+    attempt: Attempt, outcome: AttemptOutcome, *, reason: str = "", now: datetime
+) -> None:
+    """Close a running attempt, exactly once; raises IllegalMoveError when it is closed already."""
+    closed = Attempt.objects.filter(pk=attempt.pk, outcome=AttemptOutcome.RUNNING.value).update(
+        outcome=outcome.value, reason=reason, ended_at=now
+    )
+    if closed != 1:
+        attempt.refresh_from_db(fields=["outcome"])
+        check_move(ATTEMPT_MOVES, AttemptOutcome(attempt.outcome), outcome, noun="attempt")
+    attempt.outcome, attempt.reason, attempt.ended_at = outcome.value, reason, now

@@ -1,0 +1,61 @@
+"""Saying something: a message is delivered by being written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agents import queries
+from agents.errors import InvalidInputError, NotFoundError
+from agents.models import Agent, Channel, Message
+from agents.models.message import SYSTEM
+from agents.policy import clip
+from agents.services.agents import addressee
+from agents.states import Priority
+
+TEXT_LIMIT = 16_000
+
+
+def send_message(
+    text: str,
+    *,
+    sender: str = SYSTEM,
+    to: Agent | Channel,
+    priority: Priority = Priority.NORMAL,
+    about: tuple[str, int] | None = None,
+    dedup_key: str | None = None,
+    now: datetime,
+) -> Message:
+    """Write `text` into an inbox or channel; with a `dedup_key` only the first time."""
+    fields = {
+        "sender": sender,
+        "to_agent": to if isinstance(to, Agent) else None,
+        "channel": to if isinstance(to, Channel) else None,
+        "text": clip(text, TEXT_LIMIT),
+        "priority": priority.value,
+        "subject_kind": about[0] if about else "",
+        "subject_id": about[1] if about else None,
+        "created_at": now,
+    }
+    if dedup_key is None:
+        return Message.objects.create(**fields)
+    message, _ = Message.objects.get_or_create(dedup_key=dedup_key, defaults=fields)
+    return message
+
+
+def destination(*, to: str | None, channel: str | None) -> Agent | Channel:
+    """Who is meant; raises InvalidInputError unless exactly one existing one is named."""
+    if bool(to) == bool(channel):
+        raise InvalidInputError("to", "Name either `to` (an agent) or `channel`.")
+    if to:
+        return addressee(to, field="to")
+    try:
+        return queries.channel_named(channel or "")
+    except NotFoundError as error:
+        raise InvalidInputError("channel", str(error)) from None
+
+
+def mark_read(message: Message, *, now: datetime) -> Message:
+    """The message, read; the first reading counts."""
+    Message.objects.filter(pk=message.pk, read_at__isnull=True).update(read_at=now)
+    message.refresh_from_db(fields=["read_at"])
+    return message

@@ -1,0 +1,23 @@
+"""The schedule, as one table: the code owns it, the admin owns the off-switch.
+
+Beat upserts these entries by name when it starts. Each expires after its own interval, so that a
+worker that was stopped does not wake to a pile of stale sweeps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evox import env
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    # The database scheduler reads `expire_seconds`; Celery's own `expires` would be dropped.
+    return {"task": task, "schedule": seconds, "options": {"expire_seconds": max(int(seconds), 1)}}
+
+
+SWEEP_SECONDS = env.seconds("EVOX_SWEEP_SECONDS", 10, maximum=300).total_seconds()
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "recovery: sweep": _every(SWEEP_SECONDS, "recovery.sweep"),
+}

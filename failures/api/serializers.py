@@ -1,0 +1,91 @@
+"""Failures and groups on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.api.fields import MillisecondsField, StrictSerializer
+from failures.models import Failure, FailureGroup
+from failures.states import ErrorType, GroupStatus, ResolutionOutcome
+
+ERROR_TYPES = [error_type.value for error_type in ErrorType]
+OUTCOMES = [outcome.value for outcome in ResolutionOutcome]
+
+
+class NewFailureIn(StrictSerializer):
+    """What went wrong; long text is kept head and tail."""
+
+    agentName = serializers.CharField(required=False, allow_null=True)
+    errorType = serializers.ChoiceField(choices=ERROR_TYPES)
+    errorMessage = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    context = serializers.DictField(required=False, allow_null=True)
+    resolution = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+
+
+class ResolutionIn(StrictSerializer):
+    """How it was dealt with."""
+
+    resolution = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=OUTCOMES)
+
+
+class FailureFilter(serializers.Serializer[Any]):
+    """How the log may be narrowed."""
+
+    agent = serializers.CharField(required=False)
+    type = serializers.ChoiceField(choices=ERROR_TYPES, required=False)
+    fingerprint = serializers.CharField(required=False, max_length=80)
+    ticket = serializers.CharField(required=False, max_length=64)
+    since = serializers.DateTimeField(required=False)
+
+
+class FailureOut(serializers.Serializer[Failure]):
+    """A failure in its group."""
+
+    id = serializers.IntegerField()
+    agentName = serializers.CharField(source="agent.name")
+    errorType = serializers.ChoiceField(source="error_type", choices=ERROR_TYPES)
+    errorMessage = serializers.CharField(source="message")
+    context = serializers.DictField()
+    resolution = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=OUTCOMES)
+    fingerprint = serializers.CharField()
+    groupId = serializers.IntegerField(source="group_id")
+    occurrences = serializers.IntegerField(source="group.count")
+    guidance = serializers.CharField(source="group.guidance")
+    timestamp = MillisecondsField(source="created_at")
+    createdAt = serializers.DateTimeField(source="created_at")
+
+
+class BulkItemOut(serializers.Serializer[Any]):
+    """What became of one element of an array."""
+
+    index = serializers.IntegerField()
+    status = serializers.IntegerField()
+    id = serializers.IntegerField(required=False)
+    error = serializers.DictField(required=False)
+
+
+class BulkOut(serializers.Serializer[Any]):
+    """What became of each element, in order."""
+
+    results = BulkItemOut(many=True)
+
+
+class GroupOut(serializers.Serializer[FailureGroup]):
+    """Like failures."""
+
+    id = serializers.IntegerField()
+    fingerprint = serializers.CharField()
+    family = serializers.CharField()
+    errorType = serializers.ChoiceField(source="error_type", choices=ERROR_TYPES)
+    template = serializers.CharField()
+    toolCode = serializers.CharField(source="tool_code")
+    errorClass = serializers.CharField(source="error_class")
+    count = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=[status.value for status in GroupStatus])
+    guidance = serializers.CharField()
+    firstSeenAt = serializers.DateTimeField(source="first_seen_at")
+    lastSeenAt = serializers.DateTimeField(source="last_seen_at")

@@ -1,0 +1,172 @@
+"""The failure log over REST."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents import queries as agent_queries
+from agents.api.errors import handle_exception
+from agents.api.pagination import Pages
+from agents.api.parsers import BulkJSONParser
+from agents.api.views import validated
+from agents.callers import Caller, CallerKind
+from agents.clock import db_now
+from agents.errors import EvoxError, NotYoursError
+from agents.services.agents import required_author
+from failures import queries
+from failures.api.serializers import (
+    BulkOut,
+    FailureFilter,
+    FailureOut,
+    GroupOut,
+    NewFailureIn,
+    ResolutionIn,
+)
+from failures.models import Failure, FailureGroup
+from failures.services import log
+from failures.states import ErrorType, ResolutionOutcome
+
+BULK = 1_000
+
+
+def new_failure(data: Any, caller: Caller, *, now: datetime) -> log.NewFailure:
+    """What one report says; raises ValidationError, InvalidInputError or NotYoursError."""
+    valid = validated(NewFailureIn, data)
+    return log.NewFailure(
+        agent=required_author(caller, valid.get("agentName"), now=now),
+        error_type=ErrorType(valid["errorType"]),
+        message=valid["errorMessage"],
+        context=valid.get("context") or {},
+        resolution=valid.get("resolution") or "",
+    )
+
+
+class FailureListView(GenericAPIView[Failure]):
+    """The failure log."""
+
+    pagination_class = Pages
+    parser_classes = [BulkJSONParser]
+    serializer_class = FailureOut
+    queryset = Failure.objects.none()
+
+    @extend_schema(
+        operation_id="failures_list", parameters=[FailureFilter], responses=FailureOut(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """Failures, the newest first."""
+        wanted = validated(FailureFilter, request.query_params)
+        found = queries.failures()
+        if "agent" in wanted:
+            found = found.filter(agent=agent_queries.agent_named(wanted.pop("agent")))
+        columns = {
+            "type": "error_type",
+            "fingerprint": "fingerprint",
+            "ticket": "ticket_id",
+            "since": "created_at__gte",
+        }
+        found = found.filter(**{columns[name]: value for name, value in wanted.items()})
+        return self.get_paginated_response(
+            FailureOut(self.paginate_queryset(found), many=True).data
+        )
+
+    @extend_schema(
+        operation_id="failures_create",
+        request=PolymorphicProxySerializer(
+            component_name="OneOrManyFailures",
+            serializers=[NewFailureIn, NewFailureIn(many=True)],
+            resource_type_field_name=None,
+            many=False,
+        ),
+        responses={201: FailureOut, 207: BulkOut},
+    )
+    def post(self, request: Request) -> Response:
+        """Log one failure (an object) or up to 1,000 (an array)."""
+        now = db_now()
+        if isinstance(request.data, list):
+            return Response({"results": self._log_many(request.data, now)}, status=207)
+        failure = log.log_failure(new_failure(request.data, request.user, now=now), now=now)
+        return Response(FailureOut(failure).data, status=201)
+
+    def _log_many(self, items: list[Any], now: datetime) -> list[dict[str, Any]]:
+        if not 1 <= len(items) <= BULK:
+            raise ValidationError({"body": [f"An array of 1 to {BULK:,} failures."]})
+        results: list[dict[str, Any]] = []
+        good: list[tuple[int, log.NewFailure]] = []
+        for index, item in enumerate(items):
+            try:
+                good.append((index, new_failure(item, self.request.user, now=now)))
+                results.append({"index": index, "status": 201})
+            except (ValidationError, EvoxError) as error:
+                results.append({"index": index, **_refusal(error)})
+        stored = log.log_failures([report for _, report in good], now=now)
+        for (index, _), failure in zip(good, stored, strict=True):
+            results[index]["id"] = failure.pk
+        return results
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    answer = handle_exception(error, {})
+    if answer is None:
+        raise error
+    return {"status": answer.status_code, **answer.data}
+
+
+class FailureDetailView(APIView):
+    """One failure."""
+
+    @extend_schema(operation_id="failures_get", responses=FailureOut)
+    def get(self, request: Request, pk: int) -> Response:
+        """The failure."""
+        return Response(FailureOut(queries.failure_by_id(pk)).data)
+
+    @extend_schema(operation_id="failures_resolve", request=ResolutionIn, responses=FailureOut)
+    def patch(self, request: Request, pk: int) -> Response:
+        """Say how it was dealt with."""
+        data = validated(ResolutionIn, request.data)
+        failure = queries.failure_by_id(pk)
+        caller = request.user
+        if caller.kind is CallerKind.AGENT and caller.agent != failure.agent:
+            raise NotYoursError(f"This failure is {failure.agent.name}'s.")
+        resolved = log.resolve_failure(
+            failure,
+            resolution=data["resolution"],
+            outcome=ResolutionOutcome(data["outcome"]),
+        )
+        return Response(FailureOut(resolved).data)
+
+
+class GroupPages(Pages):
+    """Groups by when they were last seen."""
+
+    ordering = ("-last_seen_at", "-id")  # type: ignore[assignment]
+
+
+class GroupListView(GenericAPIView[FailureGroup]):
+    """Groups of like failures."""
+
+    pagination_class = GroupPages
+    serializer_class = GroupOut
+    queryset = FailureGroup.objects.none()
+
+    @extend_schema(operation_id="failure_groups_list", responses=GroupOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Groups, the most recently seen first."""
+        page = self.paginate_queryset(queries.groups())
+        return self.get_paginated_response(GroupOut(page, many=True).data)
+
+
+class GroupDetailView(APIView):
+    """One group."""
+
+    @extend_schema(operation_id="failure_groups_get", responses=GroupOut)
+    def get(self, request: Request, pk: int) -> Response:
+        """The group."""
+        return Response(GroupOut(queries.group_by_id(pk)).data)

@@ -1,0 +1,40 @@
+"""Decisions about failures that need no database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agents.policy import clip
+
+MESSAGE_LIMIT = 16_000
+CONTEXT_TEXT_LIMIT = 4_000
+CONTEXT_ITEMS = 50
+CONTEXT_DEPTH = 4
+
+
+def bounded_context(value: Any, *, depth: int = CONTEXT_DEPTH) -> Any:
+    """`value` with long texts clipped, long lists cut and deep ones replaced by a note."""
+    if isinstance(value, str):
+        return clip(value, CONTEXT_TEXT_LIMIT)
+    if not isinstance(value, list | dict):
+        return value
+    if depth == 0:
+        return "[nested deeper than EVOX keeps]"
+    if isinstance(value, list):
+        kept = [bounded_context(item, depth=depth - 1) for item in value[:CONTEXT_ITEMS]]
+        return _with_note(kept, len(value))
+    pairs = list(value.items())[:CONTEXT_ITEMS]
+    kept_pairs = {key[:200]: bounded_context(item, depth=depth - 1) for key, item in pairs}
+    if len(value) > CONTEXT_ITEMS:
+        kept_pairs["…"] = f"[{len(value) - CONTEXT_ITEMS} more]"
+    return kept_pairs
+
+
+def _with_note(kept: list[Any], total: int) -> list[Any]:
+    return kept if total <= CONTEXT_ITEMS else [*kept, f"[{total - CONTEXT_ITEMS} more]"]
+
+
+def ticket_of(context: dict[str, Any]) -> str:
+    """The ticket that a failure's context names, or ""."""
+    ticket = context.get("ticketId") or context.get("ticket") or ""
+    return ticket[:64] if isinstance(ticket, str) else ""

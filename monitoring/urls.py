@@ -1,0 +1,3 @@
+"""Addresses of the eyes."""
+
+urlpatterns: list[object] = []

@@ -1,0 +1,3 @@
+"""Addresses of the three R's."""
+
+urlpatterns: list[object] = []
