@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from ipaddress import ip_address
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -63,7 +64,7 @@ def number(name: str, default: float, *, minimum: float, maximum: float) -> floa
     return parsed
 
 
-def flag(name: str, default: bool | None = None) -> bool | None:
+def flag(name: str, *, default: bool | None = None) -> bool | None:
     """A yes or no (1/0, true/false, yes/no, on/off); `default` when unset."""
     value = text(name).lower()
     if not value:
@@ -88,7 +89,7 @@ def durations(name: str, default: str) -> tuple[timedelta, ...]:
         seconds = [float(part) for part in value.split(",")]
     except ValueError:
         seconds = []
-    rising = all(a <= b for a, b in zip(seconds, seconds[1:], strict=False))
+    rising = all(a <= b for a, b in pairwise(seconds))
     if not seconds or not rising or not all(0 < s <= 7 * 86400 for s in seconds):
         raise EnvError(name, f"is {value!r}; it takes rising seconds such as {default!r}")
     return tuple(timedelta(seconds=s) for s in seconds)

@@ -15,6 +15,12 @@ from agents.errors import EvoxError, IllegalMoveError, InvalidInputError
 
 logger = logging.getLogger(__name__)
 
+_FRAMEWORK_ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (Http404, 404, "not_found", "There is no such thing."),
+    (PermissionDenied, 403, "forbidden", "This isn't yours to do."),
+    (RequestDataTooBig, 413, "too_large", "The body is too large."),
+)
+
 
 class PayloadTooLargeError(exceptions.APIException):
     """A body over its limit. HTTP 413."""
@@ -39,34 +45,39 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
         return None
     set_rollback()
     status, body = answer
+    return Response(body, status=status, headers=_headers(exc))
+
+
+def _headers(exc: Exception) -> dict[str, str]:
+    # DRF hangs both on the exceptions of a missing key and of a throttled call.
     headers = {}
-    if isinstance(exc, exceptions.APIException):
-        if getattr(exc, "auth_header", None):
-            headers["WWW-Authenticate"] = exc.auth_header
-        if getattr(exc, "wait", None):
-            headers["Retry-After"] = f"{exc.wait:.0f}"
-    return Response(body, status=status, headers=headers)
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = str(challenge)
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = f"{wait:.0f}"
+    return headers
 
 
 def _answer(exc: Exception) -> tuple[int, dict[str, Any]] | None:
     match exc:
-        case InvalidInputError():
-            return 400, error_body(exc.code, str(exc), {exc.field: [str(exc)]})
         case EvoxError():
-            return exc.status, error_body(exc.code, str(exc))
+            fields = {exc.field: [str(exc)]} if isinstance(exc, InvalidInputError) else None
+            return exc.status, error_body(exc.code, str(exc), fields)
         case IllegalMoveError():
             return 409, error_body("illegal_move", str(exc))
-        case Http404():
-            return 404, error_body("not_found", "There is no such thing.")
-        case PermissionDenied():
-            return 403, error_body("forbidden", "This isn't yours to do.")
-        case RequestDataTooBig():
-            return 413, error_body("too_large", "The body is too large.")
         case exceptions.ValidationError():
             return 400, _invalid(exc)
         case exceptions.APIException():
             code = str(getattr(exc.detail, "code", exc.default_code))
             return exc.status_code, error_body(code, str(exc.detail))
+        case _:
+            return _framework_answer(exc)
+
+
+def _framework_answer(exc: Exception) -> tuple[int, dict[str, Any]] | None:
+    for kind, status, code, message in _FRAMEWORK_ERRORS:
+        if isinstance(exc, kind):
+            return status, error_body(code, message)
     return None
 
 
@@ -95,4 +106,6 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """What a defect answers; the log has the traceback."""
-    return JsonResponse(error_body("internal", "EVOX failed at this; its log says why."), status=500)
+    return JsonResponse(
+        error_body("internal", "EVOX failed at this; its log says why."), status=500
+    )

@@ -14,8 +14,12 @@ from agents.states import Priority
 
 
 @extend_schema_field(
-    {"oneOf": [{"type": "integer", "enum": [0, 1, 2, 3]}, {"type": "string", "enum": [
-        "urgent", "high", "normal", "low"]}]}
+    {
+        "oneOf": [
+            {"type": "integer", "enum": [0, 1, 2, 3]},
+            {"type": "string", "enum": ["urgent", "high", "normal", "low"]},
+        ]
+    }
 )
 class PriorityField(serializers.Field[Priority, Any, int, Any]):
     """A priority: 0–3, or urgent, high, normal, low; answered as the number."""
@@ -30,7 +34,7 @@ class PriorityField(serializers.Field[Priority, Any, int, Any]):
             return Priority[data.upper()]
         if isinstance(data, int) and not isinstance(data, bool) and data in set(Priority):
             return Priority(data)
-        self.fail("invalid")
+        raise serializers.ValidationError(self.error_messages["invalid"], code="invalid")
 
     def to_representation(self, value: Any) -> int:
         """The number."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 MAX_LIMIT = 200
 
@@ -38,6 +41,13 @@ class Pages(CursorPagination):
                 "next": {"type": ["string", "null"], "format": "uri"},
             },
         }
+
+
+def page_of(
+    view: GenericAPIView[Any], found: QuerySet[Any], shape: type[BaseSerializer[Any]]
+) -> Response:
+    """The asked-for page of `found`, each row in `shape`."""
+    return view.get_paginated_response(shape(view.paginate_queryset(found), many=True).data)
 
 
 def read_limit(request: Request, *, default: int, maximum: int = MAX_LIMIT) -> int:

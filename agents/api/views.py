@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents import queries
-from agents.api.pagination import Pages
+from agents.api.authentication import caller_of
+from agents.api.pagination import Pages, page_of
 from agents.api.serializers import (
     AgentOut,
     DispatchFilter,
@@ -63,8 +64,7 @@ class AgentListView(GenericAPIView[Agent]):
     @extend_schema(operation_id="agents_list", responses=AgentOut(many=True))
     def get(self, request: Request) -> Response:
         """All agents that are not retired, by name."""
-        page = self.paginate_queryset(_with_work(queries.active_agents()))
-        return self.get_paginated_response(AgentOut(page, many=True).data)
+        return page_of(self, _with_work(queries.active_agents()), AgentOut)
 
 
 class AgentDetailView(APIView):
@@ -97,8 +97,7 @@ class DispatchListView(GenericAPIView[Dispatch]):
             found = found.filter(status=wanted["status"])
         if "agent" in wanted:
             found = found.filter(agent=queries.agent_named(wanted["agent"]))
-        page = self.paginate_queryset(found)
-        return self.get_paginated_response(DispatchOut(page, many=True).data)
+        return page_of(self, found, DispatchOut)
 
     @extend_schema(
         operation_id="dispatches_create", request=NewDispatchIn, responses={201: DispatchOut}
@@ -106,7 +105,8 @@ class DispatchListView(GenericAPIView[Dispatch]):
     def post(self, request: Request) -> Response:
         """Queue work, for one agent or for all who can."""
         new = new_dispatch(validated(NewDispatchIn, request.data))
-        dispatch = dispatch_services.create_dispatch(new, actor=request.user.name, now=db_now())
+        actor = caller_of(request).name
+        dispatch = dispatch_services.create_dispatch(new, actor=actor, now=db_now())
         return Response(DispatchOut(dispatch).data, status=201)
 
 
@@ -161,9 +161,7 @@ class MessageListView(GenericAPIView[Message]):
             raise ValidationError({"agent": ["Name an `agent` or a `channel`."]})
         if wanted["unread"]:
             found = found.filter(read_at__isnull=True)
-        return self.get_paginated_response(
-            MessageOut(self.paginate_queryset(found), many=True).data
-        )
+        return page_of(self, found, MessageOut)
 
     @extend_schema(
         operation_id="messages_create", request=NewMessageIn, responses={201: MessageOut}
@@ -171,7 +169,7 @@ class MessageListView(GenericAPIView[Message]):
     def post(self, request: Request) -> Response:
         """Say something to an agent or a channel."""
         data, now = validated(NewMessageIn, request.data), db_now()
-        sender = agent_services.author(request.user, data.get("from"), now=now)
+        sender = agent_services.author(caller_of(request), data.get("from"), now=now)
         message = message_services.send_message(
             data["message"],
             sender=sender.name if sender else _operator_name(request),
@@ -197,11 +195,11 @@ class MessageReadView(APIView):
 
 
 def _check_own_inbox(request: Request, agent: Agent) -> None:
-    caller = request.user
+    caller = caller_of(request)
     if caller.kind is CallerKind.AGENT and caller.agent != agent:
         raise NotYoursError(f"This inbox is {agent.name}'s.")
 
 
 def _operator_name(request: Request) -> str:
-    name = str(request.user.name).upper()[:32]
+    name = caller_of(request).name.upper()[:32]
     return "OPERATOR" if name == SYSTEM else name

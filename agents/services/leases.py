@@ -159,9 +159,7 @@ def _decoded(values: list[Any]) -> list[Any]:
 def attempt_with_claim(dispatch_id: int, claim: str) -> Attempt:
     """The attempt that was given `claim`; raises NotFoundError or StaleClaimError."""
     attempt = (
-        Attempt.objects.select_related("agent")
-        .filter(dispatch_id=dispatch_id, claim=claim)
-        .first()
+        Attempt.objects.select_related("agent").filter(dispatch_id=dispatch_id, claim=claim).first()
     )
     if attempt is not None:
         return attempt
@@ -184,9 +182,7 @@ def lock_held(attempt: Attempt) -> Dispatch:
 
 def holds(attempt: Attempt, dispatch: Dispatch) -> bool:
     """Whether this attempt's epoch is the live one."""
-    return (
-        dispatch.status == DispatchStatus.RUNNING and dispatch.lease_epoch == attempt.lease_epoch
-    )
+    return dispatch.status == DispatchStatus.RUNNING and dispatch.lease_epoch == attempt.lease_epoch
 
 
 def stale_claim(attempt: Attempt, dispatch: Dispatch) -> StaleClaimError:

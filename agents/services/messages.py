@@ -15,7 +15,7 @@ from agents.states import Priority
 TEXT_LIMIT = 16_000
 
 
-def send_message(
+def send_message(  # noqa: PLR0913 - each is a column, and all but the text are named
     text: str,
     *,
     sender: str = SYSTEM,

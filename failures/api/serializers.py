@@ -20,7 +20,8 @@ class NewFailureIn(StrictSerializer):
     agentName = serializers.CharField(required=False, allow_null=True)
     errorType = serializers.ChoiceField(choices=ERROR_TYPES)
     errorMessage = serializers.CharField(allow_blank=True, trim_whitespace=False)
-    context = serializers.DictField(required=False, allow_null=True)
+    # DRF's metaclass takes it out of the class again, so its own `context` stays what it is.
+    context = serializers.DictField(required=False, allow_null=True)  # type: ignore[assignment]
     resolution = serializers.CharField(required=False, allow_blank=True, allow_null=True)
 
 
@@ -48,7 +49,8 @@ class FailureOut(serializers.Serializer[Failure]):
     agentName = serializers.CharField(source="agent.name")
     errorType = serializers.ChoiceField(source="error_type", choices=ERROR_TYPES)
     errorMessage = serializers.CharField(source="message")
-    context = serializers.DictField()
+    # As above.
+    context = serializers.DictField()  # type: ignore[assignment]
     resolution = serializers.CharField()
     outcome = serializers.ChoiceField(choices=OUTCOMES)
     fingerprint = serializers.CharField()

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents import queries as agent_queries
+from agents.api.authentication import caller_of
 from agents.api.errors import handle_exception
-from agents.api.pagination import Pages
+from agents.api.pagination import Pages, page_of
 from agents.api.parsers import BulkJSONParser
 from agents.api.views import validated
 from agents.callers import Caller, CallerKind
@@ -73,9 +74,7 @@ class FailureListView(GenericAPIView[Failure]):
             "since": "created_at__gte",
         }
         found = found.filter(**{columns[name]: value for name, value in wanted.items()})
-        return self.get_paginated_response(
-            FailureOut(self.paginate_queryset(found), many=True).data
-        )
+        return page_of(self, found, FailureOut)
 
     @extend_schema(
         operation_id="failures_create",
@@ -92,7 +91,7 @@ class FailureListView(GenericAPIView[Failure]):
         now = db_now()
         if isinstance(request.data, list):
             return Response({"results": self._log_many(request.data, now)}, status=207)
-        failure = log.log_failure(new_failure(request.data, request.user, now=now), now=now)
+        failure = log.log_failure(new_failure(request.data, caller_of(request), now=now), now=now)
         return Response(FailureOut(failure).data, status=201)
 
     def _log_many(self, items: list[Any], now: datetime) -> list[dict[str, Any]]:
@@ -102,7 +101,7 @@ class FailureListView(GenericAPIView[Failure]):
         good: list[tuple[int, log.NewFailure]] = []
         for index, item in enumerate(items):
             try:
-                good.append((index, new_failure(item, self.request.user, now=now)))
+                good.append((index, new_failure(item, caller_of(self.request), now=now)))
                 results.append({"index": index, "status": 201})
             except (ValidationError, EvoxError) as error:
                 results.append({"index": index, **_refusal(error)})
@@ -132,7 +131,7 @@ class FailureDetailView(APIView):
         """Say how it was dealt with."""
         data = validated(ResolutionIn, request.data)
         failure = queries.failure_by_id(pk)
-        caller = request.user
+        caller = caller_of(request)
         if caller.kind is CallerKind.AGENT and caller.agent != failure.agent:
             raise NotYoursError(f"This failure is {failure.agent.name}'s.")
         resolved = log.resolve_failure(
@@ -159,8 +158,7 @@ class GroupListView(GenericAPIView[FailureGroup]):
     @extend_schema(operation_id="failure_groups_list", responses=GroupOut(many=True))
     def get(self, request: Request) -> Response:
         """Groups, the most recently seen first."""
-        page = self.paginate_queryset(queries.groups())
-        return self.get_paginated_response(GroupOut(page, many=True).data)
+        return page_of(self, queries.groups(), GroupOut)
 
 
 class GroupDetailView(APIView):

@@ -70,9 +70,7 @@ def log_failure(report: NewFailure, *, now: datetime) -> Failure:
     return log_failures([report], now=now)[0]
 
 
-def resolve_failure(
-    failure: Failure, *, resolution: str, outcome: ResolutionOutcome
-) -> Failure:
+def resolve_failure(failure: Failure, *, resolution: str, outcome: ResolutionOutcome) -> Failure:
     """Note how a failure was dealt with."""
     failure.resolution = clip(resolution, policy.MESSAGE_LIMIT)
     failure.outcome = outcome.value
@@ -88,7 +86,7 @@ def _upsert_groups(
     for report, key in zip(reports, groupings, strict=True):
         firsts.setdefault(key.fingerprint, (key, report.error_type.value))
     keys = [key for key, _ in firsts.values()]
-    params = {
+    params: dict[str, Any] = {
         "now": now,
         "fingerprint": [key.fingerprint for key in keys],
         "family": [key.family for key in keys],
