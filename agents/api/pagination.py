@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
-from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
+
+if TYPE_CHECKING:
+    # rest_framework.generics imports this module while it loads.
+    from rest_framework.generics import GenericAPIView
+    from rest_framework.serializers import BaseSerializer
 
 MAX_LIMIT = 200
 
