@@ -1,0 +1,142 @@
+"""Verbs for people: retry, cancel, reassign, unblock. Each is audited, in the same transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from agents.errors import NotFoundError
+from agents.models import Agent, Attempt, Dispatch
+from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
+from agents.services.records import audit
+from agents.states import (
+    DISPATCH_MOVES,
+    FINISHED,
+    AttemptOutcome,
+    DispatchStatus,
+    IllegalMoveError,
+    Strategy,
+    check_move,
+)
+from recovery import policy
+
+
+def retry_dispatch(pk: int, *, actor: str, now: datetime) -> Dispatch:
+    """Try again now: an exhausted one gets one try more, a waiting retry stops waiting.
+
+    Raises NotFoundError, IllegalMoveError.
+    """
+    with transaction.atomic():
+        dispatch = _locked(pk)
+        if dispatch.status == DispatchStatus.EXHAUSTED:
+            used = dispatch.attempts.order_by("lease_epoch").values_list("strategy", flat=True)
+            dispatch.next_strategy = policy.next_strategy([Strategy(s) for s in used]).value
+            dispatch.max_attempts = max(dispatch.max_attempts, dispatch.attempt + 1)
+            dispatch.max_crashes = max(dispatch.max_crashes, dispatch.crash_count + 1)
+        elif dispatch.status != DispatchStatus.RETRYING:
+            raise IllegalMoveError("dispatch", dispatch.status, DispatchStatus.PENDING.value)
+        return _to_pending(dispatch, "retry", f"{actor} asked for a retry.", actor=actor, now=now)
+
+
+def unblock_dispatch(pk: int, *, actor: str, now: datetime) -> Dispatch:
+    """What was needed is there: back to the queue. Raises NotFoundError, IllegalMoveError."""
+    with transaction.atomic():
+        dispatch = _locked(pk)
+        if dispatch.status != DispatchStatus.BLOCKED:
+            raise IllegalMoveError("dispatch", dispatch.status, DispatchStatus.PENDING.value)
+        return _to_pending(dispatch, "unblock", f"{actor} unblocked it.", actor=actor, now=now)
+
+
+def cancel_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> Dispatch:
+    """End waiting work at once; ask a running attempt to stop, which its next call hears.
+
+    Raises NotFoundError, IllegalMoveError.
+    """
+    with transaction.atomic():
+        dispatch = _locked(pk)
+        said = f"{actor} cancelled it." + (f" {reason}" if reason else "")
+        audit("cancel", dispatch, actor=actor, reason=reason, now=now)
+        if dispatch.status == DispatchStatus.RUNNING:
+            dispatch.cancel_requested_at = dispatch.cancel_requested_at or now
+            dispatch.save(update_fields=["cancel_requested_at"])
+            return dispatch
+        _move(dispatch, DispatchStatus.CANCELLED, now=now)
+        dispatch.finished_at, dispatch.reason, dispatch.run_at = now, said, None
+        dispatch.save(update_fields=["status", "finished_at", "reason", "run_at", "updated_at"])
+        return dispatch
+
+
+def reassign_dispatch(pk: int, *, agent: Agent, actor: str, now: datetime) -> Dispatch:
+    """Give unfinished work to `agent`; a running attempt is released, and its claim is stale.
+
+    Raises NotFoundError, IllegalMoveError.
+    """
+    with transaction.atomic():
+        dispatch = _locked(pk)
+        status = DispatchStatus(dispatch.status)
+        if status in FINISHED:
+            raise IllegalMoveError("dispatch", status.value, DispatchStatus.PENDING.value)
+        said = f"{actor} gave it to {agent.name}."
+        if status is DispatchStatus.RUNNING:
+            attempt = Attempt.objects.get(dispatch=dispatch, lease_epoch=dispatch.lease_epoch)
+            close_attempt(attempt, AttemptOutcome.RELEASED, reason=said, now=now)
+            leave_running(dispatch, DispatchStatus.PENDING, now=now)
+            dispatch.attempt -= 1
+        dispatch.agent, dispatch.agent_until, dispatch.open_to_all = agent, None, False
+        dispatch.excluded_agents = [e for e in dispatch.excluded_agents if e != agent.pk]
+        if status is not DispatchStatus.BLOCKED:
+            dispatch.reason = said
+        dispatch.updated_at = now
+        audit("reassign", dispatch, actor=actor, data={"agent": agent.name}, now=now)
+        dispatch.save(
+            update_fields=[
+                *LEAVE_FIELDS,
+                "attempt",
+                "agent",
+                "agent_until",
+                "open_to_all",
+                "excluded_agents",
+            ]
+        )
+        return dispatch
+
+
+def _to_pending(
+    dispatch: Dispatch, verb: str, reason: str, *, actor: str, now: datetime
+) -> Dispatch:
+    _move(dispatch, DispatchStatus.PENDING, now=now)
+    dispatch.run_at, dispatch.finished_at, dispatch.cancel_requested_at = None, None, None
+    dispatch.reason = reason
+    if dispatch.open_to_all:
+        dispatch.agent, dispatch.agent_until = None, None
+    audit(verb, dispatch, actor=actor, now=now)
+    dispatch.save(
+        update_fields=[
+            "status",
+            "run_at",
+            "finished_at",
+            "cancel_requested_at",
+            "reason",
+            "agent",
+            "agent_until",
+            "next_strategy",
+            "max_attempts",
+            "max_crashes",
+            "updated_at",
+        ]
+    )
+    return dispatch
+
+
+def _move(dispatch: Dispatch, new: DispatchStatus, *, now: datetime) -> None:
+    old = DispatchStatus(dispatch.status)
+    dispatch.status = check_move(DISPATCH_MOVES, old, new, noun="dispatch").value
+    dispatch.updated_at = now
+
+
+def _locked(pk: int) -> Dispatch:
+    dispatch = Dispatch.objects.select_for_update(of=("self",)).filter(pk=pk).first()
+    if dispatch is None:
+        raise NotFoundError(f"There is no dispatch {pk}.")
+    return dispatch

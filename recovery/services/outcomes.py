@@ -1,0 +1,181 @@
+"""What happens to a dispatch when an attempt of it did not succeed. The row is locked already."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from django.conf import settings
+
+from agents import queries as agent_queries
+from agents.models import Attempt, Dispatch
+from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
+from agents.services.messages import send_message
+from agents.states import AttemptOutcome, DispatchStatus, Priority, Strategy
+from failures import queries as failure_queries
+from failures.models import Failure
+from recovery import policy
+
+KEEP_FOR = timedelta(seconds=60)
+"""How long a retry of open work waits for the agent that knows it, before all may take it."""
+
+RETRY_FIELDS = (
+    *LEAVE_FIELDS,
+    "run_at",
+    "next_strategy",
+    "instructions",
+    "last_fingerprint",
+    "agent",
+    "agent_until",
+    "attempt",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureTerms:
+    """What the failing agent says about another try."""
+
+    retryable: bool = True
+    hold_seconds: int | None = None
+
+
+def after_failure(
+    dispatch: Dispatch, attempt: Attempt, failure: Failure, terms: FailureTerms, *, now: datetime
+) -> None:
+    """Close `attempt` as failed and move its dispatch to where the plan says."""
+    follow_up = waiting_follow_up(dispatch)
+    if follow_up is not None:
+        supersede(dispatch, attempt, follow_up, now=now)
+        return
+    if dispatch.cancel_requested_at is not None:
+        cancel_running(dispatch, attempt, now=now)
+        return
+    plan = policy.plan_retry(
+        attempt=dispatch.attempt,
+        max_attempts=dispatch.max_attempts,
+        used=[Strategy(a.strategy) for a in agent_queries.attempts_of(dispatch)],
+        retryable=terms.retryable,
+        hold_until=now + timedelta(seconds=terms.hold_seconds) if terms.hold_seconds else None,
+        backoff=settings.EVOX_RETRY_BACKOFF,
+        jitter=settings.EVOX_RETRY_JITTER,
+        draw=random.random(),  # noqa: S311 - spreads load, guards nothing
+        now=now,
+    )
+    dispatch.last_fingerprint = failure.fingerprint
+    close_attempt(attempt, AttemptOutcome.FAILED, reason=plan.reason, now=now)
+    carry_out(plan, dispatch, failure, now=now)
+
+
+def carry_out(plan: policy.Plan, dispatch: Dispatch, failure: Failure, *, now: datetime) -> None:
+    """Move a locked running dispatch to where `plan` says."""
+    dispatch.reason = plan.reason
+    match plan:
+        case policy.Retry(at=at, strategy=strategy):
+            leave_running(dispatch, DispatchStatus.RETRYING, now=now)
+            dispatch.run_at, dispatch.next_strategy = at, strategy.value
+            dispatch.instructions = instructions_for(dispatch, strategy, failure)
+            _address_retry(dispatch, strategy, at)
+        case policy.Hold(until=until):
+            leave_running(dispatch, DispatchStatus.RETRYING, now=now)
+            dispatch.run_at = until
+            dispatch.attempt -= 1
+            _address_retry(dispatch, Strategy(dispatch.next_strategy), until)
+        case policy.GiveUp():
+            exhaust(dispatch, now=now)
+        case _:
+            assert_never(plan)
+    dispatch.save(update_fields=RETRY_FIELDS)
+
+
+def _address_retry(dispatch: Dispatch, strategy: Strategy, at: datetime) -> None:
+    """Open work is kept a while for the agent that knows it, unless another shall look at it."""
+    if not dispatch.open_to_all:
+        return
+    if strategy is Strategy.ALTERNATIVE_APPROACH:
+        dispatch.agent, dispatch.agent_until = None, None
+    else:
+        dispatch.agent_until = at + KEEP_FOR
+
+
+def instructions_for(dispatch: Dispatch, strategy: Strategy, failure: Failure) -> str:
+    """The next attempt's text, fed with this dispatch's last failures and the known fix."""
+    evidence = [
+        policy.Evidence(
+            attempt=found.attempt.number if found.attempt else 0,
+            agent=found.agent.name,
+            error_type=found.error_type,
+            message=found.message,
+        )
+        for found in failure_queries.last_failures_of(dispatch)
+    ]
+    return policy.instructions(
+        strategy,
+        evidence=evidence,
+        guidance=failure.group.guidance,
+        fence=f"-----{secrets.token_hex(6)}",
+    )
+
+
+def exhaust(dispatch: Dispatch, *, now: datetime) -> None:
+    """End a locked running dispatch and tell the lead; the caller saves it."""
+    leave_running(dispatch, DispatchStatus.EXHAUSTED, now=now)
+    tell_lead(
+        f"#{dispatch.pk} {dispatch.title}: {dispatch.reason}"
+        " Look at its attempts, then retry it, give it to somebody else, or cancel it.",
+        dispatch,
+        key=f"exhausted:{dispatch.pk}:{dispatch.lease_epoch}",
+        now=now,
+    )
+
+
+def tell_lead(text: str, dispatch: Dispatch, *, key: str, now: datetime) -> None:
+    """Write to the lead about a dispatch, once a `key`; the channel dev hears it without a lead."""
+    to = agent_queries.lead() or agent_queries.channel_named("dev")
+    send_message(
+        text, to=to, priority=Priority.HIGH, about=("dispatch", dispatch.pk), dedup_key=key, now=now
+    )
+
+
+def waiting_follow_up(dispatch: Dispatch) -> Dispatch | None:
+    """Newer work with the same unique key that waits behind this running one."""
+    if dispatch.unique_key is None:
+        return None
+    waiting = (DispatchStatus.PENDING, DispatchStatus.RETRYING, DispatchStatus.BLOCKED)
+    return (
+        Dispatch.objects.filter(unique_key=dispatch.unique_key, status__in=waiting)
+        .exclude(pk=dispatch.pk)
+        .first()
+    )
+
+
+def supersede(
+    dispatch: Dispatch,
+    attempt: Attempt,
+    follow_up: Dispatch,
+    *,
+    outcome: AttemptOutcome = AttemptOutcome.SUPERSEDED,
+    now: datetime,
+) -> None:
+    """End a running dispatch because its follow-up waits: it never goes back to the queue."""
+    dispatch.reason = f"Superseded by #{follow_up.pk}."
+    dispatch.superseded_by = follow_up
+    close_attempt(attempt, outcome, reason=dispatch.reason, now=now)
+    leave_running(dispatch, DispatchStatus.CANCELLED, now=now)
+    dispatch.save(update_fields=[*LEAVE_FIELDS, "superseded_by"])
+
+
+def cancel_running(
+    dispatch: Dispatch,
+    attempt: Attempt,
+    *,
+    outcome: AttemptOutcome = AttemptOutcome.CANCELLED,
+    now: datetime,
+) -> None:
+    """End a running dispatch whose cancel was asked for."""
+    dispatch.reason = "Cancelled, as was asked."
+    close_attempt(attempt, outcome, reason=dispatch.reason, now=now)
+    leave_running(dispatch, DispatchStatus.CANCELLED, now=now)
+    dispatch.save(update_fields=LEAVE_FIELDS)
