@@ -1,0 +1,283 @@
+"""What the page says: figures turned into sentences, rows and states. No HTML here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from agents.models import Agent, Attempt, Dispatch
+from agents.states import AgentStatus, AttemptOutcome, DispatchStatus, Strategy
+from monitoring import health, queries
+
+FEW = 20
+"""Under this many events a share says nothing; only the counts are shown."""
+TRIES_SHOWN = 6
+
+RATE_TITLE = (
+    "Failed attempts ÷ finished attempts of the last 24 hours. "
+    "Running, cancelled and lost attempts are left out."
+)
+RETRY_TITLE = (
+    "Of dispatches that failed for the first time in the last 24 hours and were tried again: "
+    "how many of those that ended were completed."
+)
+STRATEGIES = {
+    Strategy.FIRST_TRY: "First try",
+    Strategy.REPEAT_WITH_EVIDENCE: "Again, knowing the failure",
+    Strategy.FRESH_START: "Fresh start",
+    Strategy.ALTERNATIVE_APPROACH: "Another approach",
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A state as a word, a shape, and a tone: colour never says it alone."""
+
+    word: str
+    shape: str
+    tone: str
+
+
+DISPATCH_MARKS = {
+    DispatchStatus.PENDING: Mark("Waiting", "○", "muted"),
+    DispatchStatus.RUNNING: Mark("Running", "▶", "info"),
+    DispatchStatus.RETRYING: Mark("Retry waits", "↻", "warn"),
+    DispatchStatus.BLOCKED: Mark("Blocked", "■", "critical"),
+    DispatchStatus.COMPLETED: Mark("Completed", "✓", "ok"),
+    DispatchStatus.EXHAUSTED: Mark("Gave up", "✕", "critical"),
+    DispatchStatus.CANCELLED: Mark("Cancelled", "–", "muted"),
+}
+OUTCOME_MARKS = {
+    AttemptOutcome.RUNNING: Mark("running", "▶", "info"),
+    AttemptOutcome.SUCCEEDED: Mark("worked", "✓", "ok"),
+    AttemptOutcome.FAILED: Mark("failed", "✕", "critical"),
+    AttemptOutcome.LOST: Mark("lost", "?", "warn"),
+    AttemptOutcome.BLOCKED: Mark("blocked", "■", "critical"),
+    AttemptOutcome.SUPERSEDED: Mark("superseded", "–", "muted"),
+    AttemptOutcome.RELEASED: Mark("handed back", "↩", "muted"),
+    AttemptOutcome.CANCELLED: Mark("cancelled", "–", "muted"),
+}
+SILENT = Mark("Silent, holds work", "✕", "critical")
+WORKING = Mark("Working", "▶", "info")
+IDLE = Mark("Idle", "○", "ok")
+AWAY = Mark("Away", "◌", "muted")
+OFFLINE = Mark("Offline, as announced", "–", "muted")
+NEVER = Mark("Never connected", "·", "muted")
+_WORST_FIRST = (SILENT, WORKING, IDLE, AWAY, OFFLINE, NEVER)
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that waits for a person."""
+
+    who: str
+    text: str
+    title: str
+    advice: str
+    since: datetime | None
+    dispatch_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share with its counts; without a percentage when there is too little to tell."""
+
+    part: int
+    whole: int
+
+    @property
+    def percent(self) -> str:
+        """Such as "3.5 %"; empty under FEW events."""
+        return f"{100 * self.part / self.whole:.1f} %" if self.whole >= FEW else ""
+
+
+@dataclass(frozen=True)
+class AgentRow:
+    """An agent and how it stands."""
+
+    agent: Agent
+    mark: Mark
+    work: Sequence[Dispatch]
+    failures: int
+
+
+@dataclass(frozen=True)
+class Try:
+    """One attempt in a dispatch's row."""
+
+    number: int
+    agent: str
+    strategy: str
+    mark: Mark
+    why: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class DispatchRow:
+    """A dispatch, its tries side by side."""
+
+    dispatch: Dispatch
+    mark: Mark
+    tries: Sequence[Try]
+    earlier: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the page shows."""
+
+    headline: str
+    needs: Sequence[Need]
+    more_needs: int
+    working: int
+    agents: Sequence[AgentRow]
+    waiting: int
+    retrying: int
+    dispatches_done: int
+    errors: Share
+    retries: Share
+    retries_under_way: int
+    dispatches: Sequence[DispatchRow]
+    repeats: Sequence[queries.Repeat]
+    system: health.Readiness
+    titles: dict[str, str] = field(
+        default_factory=lambda: {"rate": RATE_TITLE, "retries": RETRY_TITLE}
+    )
+
+
+def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
+    """The whole page as of `now`, in a number of queries that no number of rows changes."""
+    agents = agent_rows(now=now, window=window)
+    waiting = queries.waiting_counts()
+    figures = queries.attempt_figures(now=now, window=window)
+    retried = queries.retry_success(now=now, window=window)
+    stuck = queries.needs(now=now, window=queries.WEEK)
+    silent = [_silent(row) for row in agents if row.mark is SILENT]
+    total = len(silent) + stuck.total
+    needs = [*silent, *(_need(row) for row in stuck.dispatches)][: queries.NEEDS_SHOWN]
+    working = sum(row.mark is WORKING for row in agents)
+    retrying = waiting.get(DispatchStatus.RETRYING.value, 0)
+    return Page(
+        headline=_headline(total, working=working, retrying=retrying, known=len(agents)),
+        needs=needs,
+        more_needs=total - len(needs),
+        working=working,
+        agents=agents,
+        waiting=waiting.get(DispatchStatus.PENDING.value, 0),
+        retrying=retrying,
+        dispatches_done=figures.dispatches_done,
+        errors=Share(figures.failed, figures.finished),
+        retries=Share(retried.completed, retried.ended),
+        retries_under_way=retried.under_way,
+        dispatches=[_dispatch_row(row) for row in queries.recent_dispatches()],
+        repeats=queries.repeats(now=now),
+        system=health.readiness(now=now),
+    )
+
+
+def agent_rows(*, now: datetime, window: timedelta) -> list[AgentRow]:
+    """Every agent, worst first: silent with work, then many failures, then by name."""
+    held = queries.work_in_hand()
+    failed = queries.failures_by_agent(now=now, window=window)
+    rows = [
+        AgentRow(
+            agent=agent,
+            mark=mark_of(agent, holds_work=agent.pk in held, now=now),
+            work=held.get(agent.pk, []),
+            failures=failed.get(agent.pk, 0),
+        )
+        for agent in queries.agents()
+    ]
+    return sorted(
+        rows, key=lambda r: (_WORST_FIRST.index(r.mark), -r.failures, r.agent.name)
+    )
+
+
+def mark_of(agent: Agent, *, holds_work: bool, now: datetime) -> Mark:
+    """How an agent stands: proven alive or not, with work or without."""
+    online = agent.is_online(now=now)
+    if holds_work:
+        return WORKING if online else SILENT
+    if agent.last_seen_at is None:
+        return NEVER
+    if agent.status == AgentStatus.OFFLINE:
+        return OFFLINE
+    return IDLE if online else AWAY
+
+
+def _headline(total: int, *, working: int, retrying: int, known: int) -> str:
+    if total:
+        return "1 thing needs you." if total == 1 else f"{total} things need you."
+    if not known:
+        return "Nothing needs you. No agent has come yet."
+    work = f"{_count(working, 'agent')} {'is' if working == 1 else 'are'} working"
+    if not retrying:
+        return f"Nothing needs you. {work}."
+    return f"Nothing needs you. {work}, {_count(retrying, 'retry', 'retries')} " + (
+        "waits its time." if retrying == 1 else "wait their time."
+    )
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    if not number:
+        return f"no {one}" if one != "agent" else "No agent"
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _silent(row: AgentRow) -> Need:
+    work = row.work[0]
+    return Need(
+        who=row.agent.name,
+        text="has gone silent while it holds",
+        title=f"#{work.pk} {work.title}",
+        advice="EVOX gives the work to another when its lease ends. Look whether it still runs.",
+        since=row.agent.last_seen_at,
+        dispatch_id=work.pk,
+    )
+
+
+def _need(dispatch: Dispatch) -> Need:
+    title = f"#{dispatch.pk} {dispatch.title}"
+    if dispatch.status == DispatchStatus.BLOCKED:
+        return Need(
+            who=dispatch.agent.name if dispatch.agent else "An agent",
+            text="is blocked on",
+            title=title,
+            advice=f"{dispatch.reason} Unblock it when that is there, reassign it, or cancel it.",
+            since=dispatch.updated_at,
+            dispatch_id=dispatch.pk,
+        )
+    return Need(
+        who=dispatch.agent.name if dispatch.agent else "EVOX",
+        text="gave up on",
+        title=title,
+        advice=f"{dispatch.reason} Retry it, or leave it.",
+        since=dispatch.finished_at,
+        dispatch_id=dispatch.pk,
+    )
+
+
+def _dispatch_row(dispatch: Dispatch) -> DispatchRow:
+    tries = [_try(attempt) for attempt in dispatch.attempts.all()]
+    shown = tries[-TRIES_SHOWN:]
+    return DispatchRow(
+        dispatch=dispatch,
+        mark=DISPATCH_MARKS[DispatchStatus(dispatch.status)],
+        tries=shown,
+        earlier=len(tries) - len(shown),
+    )
+
+
+def _try(attempt: Attempt) -> Try:
+    failure = next(iter(attempt.failures.all()), None)
+    why = str(failure.group) if failure else attempt.reason
+    return Try(
+        number=attempt.number,
+        agent=attempt.agent.name,
+        strategy=STRATEGIES[Strategy(attempt.strategy)],
+        mark=OUTCOME_MARKS[AttemptOutcome(attempt.outcome)],
+        why=why,
+        detail=attempt.reason,
+    )

@@ -1,0 +1,202 @@
+"""The page's figures. Each docstring is the definition; all take `now` and read no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db import connection
+from django.db.models import Count, Max, Prefetch, Q, QuerySet
+
+from agents.models import Agent, Attempt, Dispatch, SystemBeat
+from agents.queries import active_agents
+from agents.states import AttemptOutcome, DispatchStatus
+from failures.models import Failure
+from failures.states import GroupStatus
+
+DAY = timedelta(hours=24)
+WEEK = timedelta(days=7)
+REPEATS = 3
+NEEDS_SHOWN = 5
+RECENT_SHOWN = 20
+GROUPS_SHOWN = 10
+
+# Left out of the error rate: not over yet, stopped by a person, or gone without a verdict.
+_NO_VERDICT = (AttemptOutcome.RUNNING, AttemptOutcome.CANCELLED, AttemptOutcome.LOST)
+_UNDER_WAY = (DispatchStatus.RUNNING, DispatchStatus.RETRYING, DispatchStatus.BLOCKED)
+
+_RETRY_SUCCESS = """
+WITH window_failures AS (
+    SELECT dispatch_id, min(lease_epoch) AS epoch FROM agents_attempt
+    WHERE outcome = 'failed' AND ended_at > %(since)s AND ended_at <= %(now)s
+    GROUP BY dispatch_id
+), first_failures AS (
+    SELECT * FROM window_failures w WHERE NOT EXISTS (
+        SELECT 1 FROM agents_attempt a WHERE a.dispatch_id = w.dispatch_id
+          AND a.lease_epoch < w.epoch AND a.outcome = 'failed')
+)
+SELECT count(*) FILTER (WHERE d.status = 'completed'),
+       count(*) FILTER (WHERE d.finished_at IS NOT NULL),
+       count(*) FILTER (WHERE d.finished_at IS NULL)
+FROM first_failures f JOIN agents_dispatch d ON d.id = f.dispatch_id
+WHERE EXISTS (SELECT 1 FROM agents_attempt a
+              WHERE a.dispatch_id = f.dispatch_id AND a.lease_epoch > f.epoch)
+"""
+
+
+@dataclass(frozen=True)
+class AttemptFigures:
+    """What became of the attempts that ended in a window."""
+
+    failed: int
+    finished: int
+    dispatches_done: int
+
+
+@dataclass(frozen=True)
+class RetrySuccess:
+    """What became of the dispatches that were retried."""
+
+    completed: int
+    ended: int
+    under_way: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A group of like failures that came back."""
+
+    group_id: int
+    template: str
+    error_type: str
+    count: int
+    agents: Sequence[str]
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Dispatches that wait for a person, the newest first, and how many there are in all."""
+
+    dispatches: Sequence[Dispatch]
+    total: int
+
+
+def attempt_figures(*, now: datetime, window: timedelta) -> AttemptFigures:
+    """Failed attempts, finished attempts, and dispatches done, by when their attempt ended.
+
+    Error rate = failed ÷ finished; running, cancelled and lost attempts are in neither.
+    A dispatch is done when an attempt of it succeeded and it stands completed.
+    """
+    found = Attempt.objects.filter(ended_at__gt=now - window, ended_at__lte=now).aggregate(
+        failed=Count("id", filter=Q(outcome=AttemptOutcome.FAILED.value)),
+        finished=Count("id", filter=~Q(outcome__in=[o.value for o in _NO_VERDICT])),
+        dispatches_done=Count(
+            "dispatch",
+            filter=Q(
+                outcome=AttemptOutcome.SUCCEEDED.value,
+                dispatch__status=DispatchStatus.COMPLETED.value,
+            ),
+            distinct=True,
+        ),
+    )
+    return AttemptFigures(**found)
+
+
+def retry_success(*, now: datetime, window: timedelta) -> RetrySuccess:
+    """Of dispatches whose first failure fell in the window and that were retried: how they ended.
+
+    Retry success = completed ÷ ended. Those still under way are counted apart, in neither.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RETRY_SUCCESS, {"since": now - window, "now": now})
+        return RetrySuccess(*cursor.fetchone())
+
+
+def agents() -> QuerySet[Agent]:
+    """Everybody who is not retired, by name."""
+    return active_agents().order_by("name")
+
+
+def work_in_hand() -> dict[int, list[Dispatch]]:
+    """What each agent holds a lease of, by the agent's id; the newest first."""
+    held: dict[int, list[Dispatch]] = {}
+    running = Dispatch.objects.filter(status=DispatchStatus.RUNNING.value).order_by("-id")
+    for row in running.only("id", "title", "agent_id", "ticket_id", "lease_expires_at"):
+        if row.agent_id is not None:
+            held.setdefault(row.agent_id, []).append(row)
+    return held
+
+
+def failures_by_agent(*, now: datetime, window: timedelta) -> dict[int, int]:
+    """How many failures each agent reported in the window, by the agent's id."""
+    rows = Failure.objects.filter(created_at__gt=now - window, created_at__lte=now)
+    return dict(rows.order_by().values_list("agent").annotate(n=Count("id")))
+
+
+def waiting_counts() -> dict[str, int]:
+    """How many dispatches wait to be claimed, and how many wait for their retry."""
+    waiting = (DispatchStatus.PENDING.value, DispatchStatus.RETRYING.value)
+    rows = Dispatch.objects.filter(status__in=waiting).order_by()
+    return dict(rows.values_list("status").annotate(n=Count("id")))
+
+
+def needs(*, now: datetime, window: timedelta) -> Needs:
+    """Blocked dispatches, and those exhausted in the window: nothing moves them but a person."""
+    waiting = Dispatch.objects.filter(
+        Q(status=DispatchStatus.BLOCKED.value)
+        | Q(status=DispatchStatus.EXHAUSTED.value, finished_at__gt=now - window)
+    )
+    shown = waiting.select_related("agent").order_by("-updated_at", "-id")[:NEEDS_SHOWN]
+    return Needs(dispatches=list(shown), total=waiting.count())
+
+
+def recent_dispatches() -> list[Dispatch]:
+    """What is under way and what was made last, the last touched first, with their attempts."""
+    under_way = Dispatch.objects.filter(status__in=[s.value for s in _UNDER_WAY])
+    ids = {*under_way.order_by("-id").values_list("id", flat=True)[: RECENT_SHOWN // 2]}
+    newest = Dispatch.objects.order_by("-id").values_list("id", flat=True)[:RECENT_SHOWN]
+    for pk in newest:
+        if len(ids) >= RECENT_SHOWN:
+            break
+        ids.add(pk)
+    failed = Failure.objects.select_related("group").defer("message", "context").order_by("id")
+    tries = Attempt.objects.select_related("agent").order_by("lease_epoch")
+    tries = tries.prefetch_related(Prefetch("failures", queryset=failed))
+    rows = Dispatch.objects.filter(id__in=ids).select_related("agent")
+    return list(
+        rows.prefetch_related(Prefetch("attempts", queryset=tries)).order_by("-updated_at", "-id")
+    )
+
+
+def repeats(*, now: datetime, window: timedelta = WEEK) -> list[Repeat]:
+    """Groups of like failures seen three times or more in the window, the most frequent first."""
+    rows = (
+        Failure.objects.filter(created_at__gt=now - window, created_at__lte=now)
+        .exclude(group__status=GroupStatus.IGNORED.value)
+        .order_by()
+        .values("group_id", "group__template", "group__error_type")
+        .annotate(
+            n=Count("id"), last=Max("created_at"), names=ArrayAgg("agent__name", distinct=True)
+        )
+        .filter(n__gte=REPEATS)
+        .order_by("-n", "-last")[:GROUPS_SHOWN]
+    )
+    return [
+        Repeat(
+            group_id=row["group_id"],
+            template=row["group__template"],
+            error_type=row["group__error_type"],
+            count=row["n"],
+            agents=row["names"],
+            last_at=row["last"],
+        )
+        for row in rows
+    ]
+
+
+def beat_of(name: str) -> datetime | None:
+    """When the part of EVOX called `name` last did its round."""
+    return SystemBeat.objects.filter(name=name).values_list("at", flat=True).first()
