@@ -67,7 +67,7 @@ INSTALLED_APPS = [
     "recovery",
     "learnings",
     "monitoring",
-    "django.contrib.admin",
+    "monitoring.admin_config.EvoxAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
