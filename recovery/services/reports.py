@@ -30,6 +30,8 @@ from failures.states import ErrorType
 from recovery.services import outcomes
 
 REASON_LIMIT = 2_000
+_REPORTED = "reported"
+"""Which verb an answer was given to. The outcome can't tell: a failure may end superseded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,8 @@ def complete_dispatch(
 
     def complete(dispatch: Dispatch, attempt: Attempt) -> dict[str, Any]:
         close_attempt(attempt, AttemptOutcome.SUCCEEDED, now=now)
-        attempt.result = {"result": result, "evidence": evidence} if result or evidence else None
+        if result is not None or evidence:
+            attempt.result = {"result": result, "evidence": evidence}
         leave_running(dispatch, DispatchStatus.COMPLETED, now=now)
         dispatch.reason = ""
         dispatch.save(update_fields=LEAVE_FIELDS)
@@ -125,12 +128,7 @@ def block_dispatch(pk: int, claim: str, *, reason: str, by: Agent | None, now: d
         dispatch.reason = why
         dispatch.attempt -= 1
         dispatch.save(update_fields=[*LEAVE_FIELDS, "attempt"])
-        outcomes.tell_lead(
-            f"{attempt.agent.name} is blocked on #{dispatch.pk} {dispatch.title}: {why}",
-            dispatch,
-            key=f"blocked:{dispatch.pk}:{dispatch.lease_epoch}",
-            now=now,
-        )
+        outcomes.open_blocked(dispatch, attempt.agent, now=now)
         return {}
 
     return _close(pk, claim, AttemptOutcome.BLOCKED, block, by=by, now=now)
@@ -150,37 +148,47 @@ def _close(
     check_holder(attempt, by)
     touch_agent(attempt.agent, now=now)
     try:
-        return _close_once(attempt, act)
-    except StaleClaimError:
-        if attempt.outcome == outcome and attempt.answer is not None:
-            return _replay(attempt)
-        raise
+        return _close_or_replay(attempt, outcome, act)
     except IntegrityError:
         # A follow-up with this unique key arrived between our look and our write; it is visible
         # now, so the second try sees it.
-        return _close_once(attempt_with_claim(pk, claim), act)
+        return _close_or_replay(attempt_with_claim(pk, claim), outcome, act)
 
 
-def _close_once(attempt: Attempt, act: Callable[[Dispatch, Attempt], dict[str, Any]]) -> Closed:
+def _close_or_replay(
+    attempt: Attempt, reported: AttemptOutcome, act: Callable[[Dispatch, Attempt], dict[str, Any]]
+) -> Closed:
+    try:
+        return _close_once(attempt, reported, act)
+    except StaleClaimError:
+        attempt.refresh_from_db()  # Its twin may have closed it since it was read.
+        answer = attempt.answer or {}
+        if answer.get(_REPORTED) != reported:
+            raise
+        dispatch = Dispatch.objects.get(pk=attempt.dispatch_id)
+        return Closed(dispatch=dispatch, attempt=attempt, answer=_said(answer))
+
+
+def _close_once(
+    attempt: Attempt, reported: AttemptOutcome, act: Callable[[Dispatch, Attempt], dict[str, Any]]
+) -> Closed:
     with transaction.atomic():
         dispatch = lock_held(attempt)
         attempt.dispatch = dispatch
-        said = act(dispatch, attempt)
         attempt.answer = {
-            **said,
+            _REPORTED: reported.value,
+            **act(dispatch, attempt),
             "status": dispatch.status,
             "reason": dispatch.reason,
             "retryAt": _iso(dispatch.run_at),
             "finishedAt": _iso(dispatch.finished_at),
         }
         attempt.save(update_fields=["answer", "result", "failure_id"])
-    return Closed(dispatch=dispatch, attempt=attempt, answer=attempt.answer)
+    return Closed(dispatch=dispatch, attempt=attempt, answer=_said(attempt.answer))
 
 
-def _replay(attempt: Attempt) -> Closed:
-    attempt.refresh_from_db()
-    dispatch = Dispatch.objects.get(pk=attempt.dispatch_id)
-    return Closed(dispatch=dispatch, attempt=attempt, answer=attempt.answer or {})
+def _said(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != _REPORTED}
 
 
 def check_holder(attempt: Attempt, by: Agent | None) -> None:
