@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from agents.errors import NotFoundError
 from agents.models import Dispatch
-from failures.models import Failure, FailureGroup
+from failures.models import Failure, FailureGroup, Incident
 
 
 def failures() -> QuerySet[Failure]:
@@ -38,3 +38,16 @@ def group_by_id(pk: int) -> FailureGroup:
 def last_failures_of(dispatch: Dispatch, *, limit: int = 3) -> list[Failure]:
     """What went wrong on this dispatch, the newest first."""
     return list(failures().filter(attempt__dispatch=dispatch)[:limit])
+
+
+def incidents() -> QuerySet[Incident]:
+    """Incidents with what their representation needs, the newest first."""
+    return Incident.objects.select_related("agent").order_by("-id")
+
+
+def incident_by_id(pk: int) -> Incident:
+    """That incident with its timeline; raises NotFoundError."""
+    incident = incidents().prefetch_related("events").filter(pk=pk).first()
+    if incident is None:
+        raise NotFoundError(f"There is no incident {pk}.")
+    return incident

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -31,3 +32,58 @@ class GroupStatus(StrEnum):
     IGNORED = "ignored"
     REGRESSED = "regressed"
     """It was resolved, and came back."""
+
+
+class Severity(StrEnum):
+    """How bad an incident is."""
+
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class IncidentStatus(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody took it on; it comes back when they forget it."""
+    RESOLVED = "resolved"
+
+
+INCIDENT_MOVES: Mapping[IncidentStatus, frozenset[IncidentStatus]] = {
+    IncidentStatus.OPEN: frozenset({IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED}),
+    IncidentStatus.ACKNOWLEDGED: frozenset({IncidentStatus.OPEN, IncidentStatus.RESOLVED}),
+    IncidentStatus.RESOLVED: frozenset(),
+}
+
+
+class IncidentKind(StrEnum):
+    """What happened; the table in failures.kinds says what each leads to."""
+
+    STALLED = "stalled"
+    """An agent works, but nothing comes of it."""
+    BLOCKED = "blocked"
+    ERROR_LOOP = "error_loop"
+    """The same failure again and again on one piece of work."""
+    SILENT = "silent"
+    """An agent that is expected gives no sign of life."""
+    EXHAUSTED = "exhausted"
+    """Every try of a dispatch was used."""
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_BLOCKED = "rollback_blocked"
+    BASE_ALREADY_BROKEN = "base_already_broken"
+    BUILD_FAILED_ROOT = "build_failed_root"
+    BUILD_FLAKY = "build_flaky"
+    VERIFY_INCONCLUSIVE = "verify_inconclusive"
+    ROLLBACK_MOOT = "rollback_moot"
+    FIXED_FORWARD = "fixed_forward"
+    VERIFY_DEFERRED = "verify_deferred"
+    NO_REVIEWER = "no_reviewer"
+    WEBHOOK_FAILED = "webhook_failed"
+    DELIVERY_DEAD = "delivery_dead"
+    SELF = "self"
+    """EVOX itself is unwell."""
+    REPORTED = "reported"
+    """Somebody reported it by hand."""

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from failures.api import views
+from failures.api import incident_views, views
 
 urlpatterns = [
+    path("incidents/<row_id:pk>", incident_views.IncidentDetailView.as_view()),
+    path("incidents/<row_id:pk>/acknowledge", incident_views.AcknowledgeView.as_view()),
+    path("incidents/<row_id:pk>/snooze", incident_views.SnoozeView.as_view()),
+    path("incidents/<row_id:pk>/resolve", incident_views.ResolveView.as_view()),
     path("failures", views.FailureListView.as_view()),
     path("failures/<row_id:pk>", views.FailureDetailView.as_view()),
     path("failure-groups", views.GroupListView.as_view()),

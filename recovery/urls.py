@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.urls import path
 
 import agents.urls  # noqa: F401 - registers the converter row_id
-from recovery.api import operator_views, views
+from recovery.api import incident_views, operator_views, views
 
 urlpatterns = [
+    path("incidents", incident_views.IncidentListView.as_view()),
     path("dispatches/claim", views.ClaimView.as_view()),
     path("dispatches/<row_id:pk>/progress", views.ProgressView.as_view()),
     path("dispatches/<row_id:pk>/complete", views.CompleteView.as_view()),

@@ -12,6 +12,9 @@ from rest_framework import serializers
 from agents.policy import clip
 from agents.states import Priority
 
+MAX_ID = 10**18 - 1
+"""The largest id that an address can name; it fits PostgreSQL's bigint."""
+
 
 @extend_schema_field(
     {

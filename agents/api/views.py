@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from agents import queries
 from agents.api.authentication import caller_of
+from agents.api.idempotency import idempotent
 from agents.api.pagination import Pages, page_of
 from agents.api.serializers import (
     AgentOut,
@@ -102,6 +103,7 @@ class DispatchListView(GenericAPIView[Dispatch]):
     @extend_schema(
         operation_id="dispatches_create", request=NewDispatchIn, responses={201: DispatchOut}
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Queue work, for one agent or for all who can."""
         new = new_dispatch(validated(NewDispatchIn, request.data))

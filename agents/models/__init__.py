@@ -3,7 +3,7 @@
 from agents.models.agent import Agent, AgentKey, AgentSession
 from agents.models.dispatch import Attempt, Dispatch
 from agents.models.message import Channel, Message
-from agents.models.record import AuditEntry, SystemBeat
+from agents.models.record import AuditEntry, IdempotencyRecord, SystemBeat
 
 __all__ = [
     "Agent",
@@ -13,6 +13,7 @@ __all__ = [
     "AuditEntry",
     "Channel",
     "Dispatch",
+    "IdempotencyRecord",
     "Message",
     "SystemBeat",
 ]

@@ -39,3 +39,27 @@ class SystemBeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at:%H:%M:%S}"
+
+
+class IdempotencyRecord(models.Model):
+    """What a write with an Idempotency-Key was answered, for a day."""
+
+    scope = models.CharField(max_length=300)
+    """Caller and path."""
+    key = models.CharField(max_length=255)
+    body_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    answer = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="idempotencyrecord_scope_key_unique", fields=["scope", "key"]
+            )
+        ]
+        # Purge: what is over a day old.
+        indexes = [models.Index(name="idempotencyrecord_age", fields=["created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.key[:20]}"

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from agents import queries as agent_queries
 from agents.api.authentication import caller_of
 from agents.api.errors import handle_exception
+from agents.api.idempotency import idempotent
 from agents.api.pagination import Pages, page_of
 from agents.api.parsers import BulkJSONParser
 from agents.api.views import validated
@@ -86,6 +87,7 @@ class FailureListView(GenericAPIView[Failure]):
         ),
         responses={201: FailureOut, 207: BulkOut},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Log one failure (an object) or up to 1,000 (an array)."""
         now = db_now()

@@ -20,6 +20,7 @@ from agents.states import (
     check_move,
 )
 from recovery import policy
+from recovery.services.outcomes import settle
 
 
 def retry_dispatch(pk: int, *, actor: str, now: datetime) -> Dispatch:
@@ -64,6 +65,7 @@ def cancel_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> 
         _move(dispatch, DispatchStatus.CANCELLED, now=now)
         dispatch.finished_at, dispatch.reason, dispatch.run_at = now, said, None
         dispatch.save(update_fields=["status", "finished_at", "reason", "run_at", "updated_at"])
+        settle(dispatch, said, now=now)
         return dispatch
 
 
@@ -111,6 +113,7 @@ def _to_pending(
     if dispatch.open_to_all:
         dispatch.agent, dispatch.agent_until = None, None
     audit(verb, dispatch, actor=actor, now=now)
+    settle(dispatch, reason, now=now)
     dispatch.save(
         update_fields=[
             "status",

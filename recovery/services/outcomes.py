@@ -11,12 +11,13 @@ from typing import assert_never
 from django.conf import settings
 
 from agents import queries as agent_queries
-from agents.models import Attempt, Dispatch
+from agents.models import Agent, Attempt, Dispatch
 from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
-from agents.services.messages import send_message
-from agents.states import AttemptOutcome, DispatchStatus, Priority, Strategy
+from agents.states import AttemptOutcome, DispatchStatus, Strategy
 from failures import queries as failure_queries
 from failures.models import Failure
+from failures.services.incidents import NewIncident, open_incident, resolve_by_key
+from failures.states import IncidentKind
 from recovery import policy
 
 KEEP_FOR = timedelta(seconds=60)
@@ -122,21 +123,39 @@ def instructions_for(dispatch: Dispatch, strategy: Strategy, failure: Failure) -
 def exhaust(dispatch: Dispatch, *, now: datetime) -> None:
     """End a locked running dispatch and tell the lead; the caller saves it."""
     leave_running(dispatch, DispatchStatus.EXHAUSTED, now=now)
-    tell_lead(
-        f"#{dispatch.pk} {dispatch.title}: {dispatch.reason}"
-        " Look at its attempts, then retry it, give it to somebody else, or cancel it.",
-        dispatch,
-        key=f"exhausted:{dispatch.pk}:{dispatch.lease_epoch}",
+    open_incident(
+        NewIncident(
+            kind=IncidentKind.EXHAUSTED,
+            title=f"#{dispatch.pk} {dispatch.title} is exhausted",
+            message=f"{dispatch.reason}"
+            " Look at its attempts, then retry it, give it to somebody else, or cancel it.",
+            dedup_key=f"exhausted:{dispatch.pk}",
+            agent=dispatch.agent,
+            dispatch=dispatch,
+        ),
         now=now,
     )
 
 
-def tell_lead(text: str, dispatch: Dispatch, *, key: str, now: datetime) -> None:
-    """Write to the lead about a dispatch, once a `key`; the channel dev hears it without a lead."""
-    to = agent_queries.lead() or agent_queries.channel_named("dev")
-    send_message(
-        text, to=to, priority=Priority.HIGH, about=("dispatch", dispatch.pk), dedup_key=key, now=now
+def open_blocked(dispatch: Dispatch, agent: Agent, *, now: datetime) -> None:
+    """An agent can't go on without a person: the lead hears of it at once."""
+    open_incident(
+        NewIncident(
+            kind=IncidentKind.BLOCKED,
+            title=f"{agent.name} is blocked on #{dispatch.pk} {dispatch.title}",
+            message=dispatch.reason,
+            dedup_key=f"blocked:{dispatch.pk}",
+            agent=agent,
+            dispatch=dispatch,
+        ),
+        now=now,
     )
+
+
+def settle(dispatch: Dispatch, resolution: str, *, now: datetime) -> None:
+    """What held the work up is dealt with: its incidents are over."""
+    for kind in (IncidentKind.EXHAUSTED, IncidentKind.BLOCKED):
+        resolve_by_key(f"{kind.value}:{dispatch.pk}", resolution=resolution, now=now)
 
 
 def waiting_follow_up(dispatch: Dispatch) -> Dispatch | None:

@@ -1,0 +1,43 @@
+"""`Idempotency-Key` on writes that make something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+
+from agents.api.authentication import caller_of
+from agents.clock import db_now
+from agents.services.idempotency import Answer, once
+
+Handler = Callable[..., Response]
+
+
+def idempotent(handler: Handler) -> Handler:
+    """Make a view's handler answer a repeated Idempotency-Key as it did the first time."""
+
+    @wraps(handler)
+    def guarded(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get("Idempotency-Key")
+        if key is None:
+            return handler(view, request, *args, **kwargs)
+
+        def act() -> Answer:
+            response = handler(view, request, *args, **kwargs)
+            return response.status_code, _plain(response.data)
+
+        scope = f"{caller_of(request).pk} {request.path}"[:300]
+        status, answer = once(key, scope=scope, body=request.data, act=act, now=db_now())
+        return Response(answer, status=status)
+
+    return guarded
+
+
+def _plain(data: Any) -> Any:
+    """The answer as it will stand on the wire, so that it can be stored."""
+    return json.loads(json.dumps(data, cls=JSONEncoder))

@@ -1,0 +1,6 @@
+"""The rows of what went wrong."""
+
+from failures.models.failure import Failure, FailureGroup
+from failures.models.incident import Incident, IncidentEvent
+
+__all__ = ["Failure", "FailureGroup", "Incident", "IncidentEvent"]
