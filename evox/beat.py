@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery.schedules import crontab
+
 from evox import env
 
 
@@ -20,4 +22,12 @@ SWEEP_SECONDS = env.seconds("EVOX_SWEEP_SECONDS", 10, maximum=300).total_seconds
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recovery: sweep": _every(SWEEP_SECONDS, "recovery.sweep"),
+    "learnings: sweep": _every(SWEEP_SECONDS, "learnings.sweep"),
+    # Monday 06:00 UTC; when nobody was there to run it, the next sweep makes up for it.
+    "learnings: weekly analysis": {
+        "task": "learnings.analyse",
+        "schedule": crontab(minute="0", hour="6", day_of_week="1"),
+        "options": {"expire_seconds": 6 * 3600},
+    },
+    "recovery: deliveries": _every(SWEEP_SECONDS, "recovery.deliveries"),
 }

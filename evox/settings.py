@@ -29,8 +29,12 @@ EVOX_DEADLINE = env.seconds("EVOX_DEADLINE_SECONDS", 14_400, minimum=2)
 EVOX_HEARTBEAT = env.seconds("EVOX_HEARTBEAT_SECONDS", 60)
 EVOX_HEARTBEAT_GRACE = env.seconds("EVOX_HEARTBEAT_GRACE", 120)
 EVOX_SWEEP = env.seconds("EVOX_SWEEP_SECONDS", 10, maximum=300)
+EVOX_PATTERN_THRESHOLD = env.integer("EVOX_PATTERN_THRESHOLD", 3, minimum=2, maximum=1000)
+EVOX_PATTERNS_DIR = BASE_DIR / Path(env.text("EVOX_PATTERNS_DIR", "docs/patterns")).expanduser()
+EVOX_LEARNING_APPROVAL = env.choice("EVOX_LEARNING_APPROVAL", "auto", ("auto", "review"))
 EVOX_LEAD = env.text("EVOX_LEAD")
 EVOX_REVIEWER = env.text("EVOX_REVIEWER")
+GITHUB_WEBHOOK_SECRET = env.text("GITHUB_WEBHOOK_SECRET")
 EVOX_TIME_ZONE = env.time_zone("EVOX_TIME_ZONE", "UTC")
 
 

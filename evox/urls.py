@@ -6,11 +6,31 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from evox import compat, compat_talk
+from monitoring.api.health import HealthView
+from recovery import webhooks
+
 handler400 = "agents.api.errors.bad_request"
 handler404 = "agents.api.errors.not_found"
 handler500 = "agents.api.errors.server_error"
 
 urlpatterns = [
+    path("logFailure", compat.LogFailure.as_view()),
+    path("logIncident", compat.LogIncident.as_view()),
+    path("getNextDispatchForAgent", compat.NextDispatch.as_view()),
+    path("markDispatchRunning", compat.MarkRunning.as_view()),
+    path("markDispatchCompleted", compat.MarkCompleted.as_view()),
+    path("markDispatchFailed", compat.MarkFailed.as_view()),
+    path("createDispatch", compat.CreateDispatch.as_view()),
+    path("api/heartbeat", compat.Heartbeat.as_view()),
+    path("reportBlocked", compat_talk.ReportBlocked.as_view()),
+    path("postToChannel", compat_talk.PostToChannel.as_view()),
+    path("v2/sendMessage", compat_talk.SendMessage.as_view()),
+    path("v2/getMessages", compat_talk.GetMessages.as_view()),
+    path("alerts", compat_talk.Alerts.as_view()),
+    path("alerts/acknowledge", compat_talk.AcknowledgeAlert.as_view()),
+    path("systemHealth", HealthView.as_view()),
+    path("api/v1/health", HealthView.as_view()),
     path("", include("monitoring.urls")),
     path("api/v1/", include("recovery.urls")),
     path("api/v1/", include("agents.urls")),
@@ -25,5 +45,7 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(authentication_classes=[], permission_classes=[]),
         name="docs",
     ),
+    path("github-webhook", webhooks.github),
+    path("webhook/github", webhooks.github),
     path("admin/", admin.site.urls),
 ]

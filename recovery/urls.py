@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 import agents.urls  # noqa: F401 - registers the converter row_id
+from recovery import webhooks
 from recovery.api import incident_views, operator_views, views
 
 urlpatterns = [
@@ -19,4 +20,5 @@ urlpatterns = [
     path("dispatches/<row_id:pk>/reassign", operator_views.ReassignView.as_view()),
     path("dispatches/<row_id:pk>/unblock", operator_views.UnblockView.as_view()),
     path("agents/<str:name>/heartbeat", views.HeartbeatView.as_view()),
+    path("webhooks/github", webhooks.github),
 ]
