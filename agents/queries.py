@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F, QuerySet
@@ -14,7 +14,7 @@ from agents.states import AgentRole
 
 def agent_named(name: str) -> Agent:
     """The agent of that name, in any case; raises NotFoundError."""
-    agent = Agent.objects.filter(name=name.upper()).first()
+    agent = None if "\x00" in name else Agent.objects.filter(name=name.upper()).first()
     if agent is None:
         raise NotFoundError(f"There is no agent called {name.upper()[:32]}.")
     return agent
@@ -66,7 +66,8 @@ def current_work(agent: Agent) -> Dispatch | None:
 
 def channel_named(name: str) -> Channel:
     """The channel of that name, with or without its #; raises NotFoundError."""
-    channel = Channel.objects.filter(name=name.removeprefix("#").lower()).first()
+    known = Channel.objects.filter(name=name.removeprefix("#").lower())
+    channel = None if "\x00" in name else known.first()
     if channel is None:
         raise NotFoundError(f"There is no channel called {name[:64]}.")
     return channel
@@ -80,3 +81,11 @@ def messages() -> QuerySet[Message]:
 def latest_beats() -> dict[str, datetime]:
     """When each part of EVOX last did its round."""
     return dict(SystemBeat.objects.values_list("name", F("at")))
+
+
+def mentions_of(agent: Agent, *, now: datetime) -> QuerySet[Message]:
+    """Where channels named the agent (@NAME) in the last seven days, the newest first."""
+    since = now - timedelta(days=7)
+    return messages().filter(
+        channel__isnull=False, created_at__gte=since, text__iregex=rf"@{agent.name}\y"
+    )

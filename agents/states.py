@@ -107,7 +107,7 @@ class IllegalMoveError(Exception):
     """A move that the table doesn't hold. HTTP 409."""
 
     def __init__(self, noun: str, old: str, new: str) -> None:
-        super().__init__(f"A {old} {noun} can't become {new}.")
+        super().__init__(f"This {noun} is {old}; it can't become {new}.")
 
 
 def check_move(moves: Mapping[S, frozenset[S]], old: S, new: S, *, noun: str) -> S:

@@ -35,6 +35,7 @@ urlpatterns = [
     path("api/v1/", include("recovery.urls")),
     path("api/v1/", include("agents.urls")),
     path("api/v1/", include("failures.urls")),
+    path("api/v1/", include("learnings.urls")),
     path(
         "api/schema/",
         SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[]),

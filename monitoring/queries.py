@@ -10,17 +10,17 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
-from agents.models import Agent, Attempt, Dispatch, SystemBeat
+from agents.models import Agent, Attempt, Dispatch, Message, SystemBeat
 from agents.queries import active_agents
 from agents.states import AttemptOutcome, DispatchStatus
-from failures.models import Failure
-from failures.states import GroupStatus
+from failures.models import Failure, Incident
+from failures.states import GroupStatus, IncidentStatus
 
 DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
 REPEATS = 3
 NEEDS_SHOWN = 5
-RECENT_SHOWN = 20
+RECENT_SHOWN = 16
 GROUPS_SHOWN = 10
 
 # Left out of the error rate: not over yet, stopped by a person, or gone without a verdict.
@@ -82,6 +82,14 @@ class Needs:
 
     dispatches: Sequence[Dispatch]
     total: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who heard of a dispatch that needs somebody, and when."""
+
+    name: str
+    at: datetime
 
 
 def attempt_figures(*, now: datetime, window: timedelta) -> AttemptFigures:
@@ -153,6 +161,16 @@ def needs(*, now: datetime, window: timedelta) -> Needs:
     return Needs(dispatches=list(shown), total=waiting.count())
 
 
+def told(dispatches: Sequence[Dispatch]) -> dict[int, Told]:
+    """Whom EVOX told that these are blocked or exhausted, by the dispatch's id."""
+    keys = {f"{row.status}:{row.pk}:{row.lease_epoch}": row.pk for row in dispatches}
+    rows = Message.objects.filter(dedup_key__in=list(keys)).select_related("to_agent", "channel")
+    return {
+        keys[row.dedup_key or ""]: Told(name=str(row.to_agent or row.channel), at=row.created_at)
+        for row in rows
+    }
+
+
 def recent_dispatches() -> list[Dispatch]:
     """What is under way and what was made last, the last touched first, with their attempts."""
     under_way = Dispatch.objects.filter(status__in=[s.value for s in _UNDER_WAY])
@@ -200,3 +218,11 @@ def repeats(*, now: datetime, window: timedelta = WEEK) -> list[Repeat]:
 def beat_of(name: str) -> datetime | None:
     """When the part of EVOX called `name` last did its round."""
     return SystemBeat.objects.filter(name=name).values_list("at", flat=True).first()
+
+
+def open_incidents() -> dict[str, int]:
+    """How many incidents are open or acknowledged, by severity."""
+    standing = Incident.objects.exclude(status=IncidentStatus.RESOLVED.value)
+    counts = standing.values_list("severity").annotate(n=Count("id")).order_by("severity")
+    by_severity = dict(counts)
+    return {"open": sum(by_severity.values()), **by_severity}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
@@ -155,7 +155,7 @@ class MessageListView(GenericAPIView[Message]):
         found = queries.messages()
         if "agent" in wanted:
             agent = queries.agent_named(wanted["agent"])
-            _check_own_inbox(request, agent)
+            check_own_inbox(request, agent)
             found = found.filter(to_agent=agent)
         elif "channel" in wanted:
             found = found.filter(channel=queries.channel_named(wanted["channel"]))
@@ -171,10 +171,9 @@ class MessageListView(GenericAPIView[Message]):
     def post(self, request: Request) -> Response:
         """Say something to an agent or a channel."""
         data, now = validated(NewMessageIn, request.data), db_now()
-        sender = agent_services.author(caller_of(request), data.get("from"), now=now)
         message = message_services.send_message(
             data["message"],
-            sender=sender.name if sender else _operator_name(request),
+            sender=sender_name(request, data.get("from"), now=now),
             to=message_services.destination(to=data.get("to"), channel=data.get("channel")),
             priority=data.get("priority", Priority.NORMAL),
             now=now,
@@ -192,16 +191,21 @@ class MessageReadView(APIView):
         if message is None:
             raise NotFoundError(f"There is no message {pk}.")
         if message.to_agent is not None:
-            _check_own_inbox(request, message.to_agent)
+            check_own_inbox(request, message.to_agent)
         return Response(MessageOut(message_services.mark_read(message, now=db_now())).data)
 
 
-def _check_own_inbox(request: Request, agent: Agent) -> None:
+def check_own_inbox(request: Request, agent: Agent) -> None:
+    """Raise NotYoursError when an agent looks into another agent's."""
     caller = caller_of(request)
     if caller.kind is CallerKind.AGENT and caller.agent != agent:
         raise NotYoursError(f"This inbox is {agent.name}'s.")
 
 
-def _operator_name(request: Request) -> str:
+def sender_name(request: Request, named: str | None, *, now: datetime) -> str:
+    """As whom the caller speaks: the agent, else the operator; raises as `author` does."""
+    agent = agent_services.author(caller_of(request), named, now=now)
+    if agent is not None:
+        return agent.name
     name = caller_of(request).name.upper()[:32]
     return "OPERATOR" if name == SYSTEM else name

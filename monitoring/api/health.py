@@ -1,0 +1,59 @@
+"""The page's figures over REST, from the same queries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from agents.clock import db_now
+from monitoring import health, queries
+
+
+def _share(part: int, whole: int) -> dict[str, Any]:
+    """A share with its counts; no share without a denominator, rather than 0 or 100."""
+    return {"value": round(part / whole, 4) if whole else None, "part": part, "whole": whole}
+
+
+def health_figures(*, now: datetime) -> dict[str, Any]:
+    """What the page shows at `now`, over the last 24 hours."""
+    attempts = queries.attempt_figures(now=now, window=queries.DAY)
+    retries = queries.retry_success(now=now, window=queries.DAY)
+    ready = health.readiness(now=now)
+    team = list(queries.agents())
+    return {
+        "window": "24h",
+        "agents": {
+            "total": len(team),
+            "online": sum(agent.is_online(now=now) for agent in team),
+            "working": len(queries.work_in_hand()),
+        },
+        "dispatchesDone": attempts.dispatches_done,
+        "errorRate": _share(attempts.failed, attempts.finished),
+        "incidents": queries.open_incidents(),
+        "retrySuccess": {
+            **_share(retries.completed, retries.ended),
+            "underWay": retries.under_way,
+        },
+        "targets": {"retrySuccess": 0.8},
+        "uptime": None,
+        "system": {
+            "database": ready.database,
+            "broker": ready.broker,
+            "sweeps": ready.sweeps,
+            "sweptAt": ready.swept_at,
+        },
+    }
+
+
+class HealthView(APIView):
+    """Is anything wrong?"""
+
+    @extend_schema(operation_id="health", responses={200: dict})
+    def get(self, request: Request) -> Response:
+        """The page's figures; `uptime` is null until it is measured."""
+        return Response(health_figures(now=db_now()))
