@@ -1,0 +1,216 @@
+"""Learnings, patterns and briefings on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.api.fields import ClippedTextField, StrictSerializer
+from agents.callers import Caller, CallerKind
+from failures.states import ErrorType
+from learnings.models import Learning
+from learnings.policy.drafts import RULE_LIMIT, WAITING_SOLUTION
+from learnings.states import PUBLISHED, LearningOrigin, LearningStatus
+
+STATUSES = [status.value for status in LearningStatus]
+ERROR_TYPES = [error_type.value for error_type in ErrorType]
+TEXT_LIMIT = 8_000
+
+
+def _names() -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, max_length=50
+    )
+
+
+class ScopeIn(serializers.Serializer[Any]):
+    """Whom a learning is for; what is left out limits nothing."""
+
+    agents = _names()
+    types = _names()
+    paths = _names()
+    tools = _names()
+
+    def validate_agents(self, value: list[str]) -> list[str]:
+        """Names are upper-case."""
+        return [name.upper() for name in value]
+
+
+class NewLearningIn(StrictSerializer):
+    """`category` and `content`, or the structured form: `title` with `problem` or `solution`."""
+
+    agent = serializers.CharField(required=False, allow_null=True)
+    agentName = serializers.CharField(required=False, allow_null=True)
+    category = serializers.CharField(required=False, max_length=40, default="other")
+    content = ClippedTextField(limit=TEXT_LIMIT, required=False, default="")
+    title = serializers.CharField(required=False, max_length=200, default="")
+    problem = ClippedTextField(limit=TEXT_LIMIT, required=False, default="")
+    solution = ClippedTextField(limit=TEXT_LIMIT, required=False, default="")
+    rule = serializers.CharField(required=False, max_length=RULE_LIMIT, default="")
+    why = ClippedTextField(limit=TEXT_LIMIT, required=False, default="")
+    scope = ScopeIn(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Something has to be said."""
+        structured = attrs["title"] and (attrs["problem"] or attrs["solution"])
+        if not attrs["content"] and not structured:
+            raise serializers.ValidationError(
+                {"content": ["Send `content`, or a `title` with a `problem` or `solution`."]}
+            )
+        return attrs
+
+
+class VoteIn(serializers.Serializer[Any]):
+    """Whether it helped."""
+
+    helpful = serializers.BooleanField()
+    reason = ClippedTextField(limit=2_000, required=False, default="", allow_blank=True)
+    agent = serializers.CharField(required=False)
+
+
+class LearningFilter(serializers.Serializer[Any]):
+    """How the list may be narrowed; without a status: all but retired and rejected ones."""
+
+    agent = serializers.CharField(required=False, help_text="Learnings from failures of this one.")
+    q = serializers.CharField(required=False, max_length=200, help_text="Words in its texts.")
+    status = serializers.ChoiceField(choices=STATUSES, required=False)
+
+
+class LearningOut(serializers.Serializer[Learning]):
+    """A learning. Words that an agent wrote and nobody approved are shown to those who decide."""
+
+    id = serializers.IntegerField()
+    slug = serializers.CharField()
+    category = serializers.CharField()
+    title = serializers.CharField()
+    problem = serializers.CharField()
+    solution = serializers.CharField()
+    rule = serializers.CharField()
+    scope = serializers.DictField()
+    status = serializers.ChoiceField(choices=STATUSES)
+    evidence = serializers.ListField(child=serializers.IntegerField())
+    agents = serializers.ListField(child=serializers.CharField())
+    count = serializers.IntegerField()
+    docPath = serializers.CharField(source="doc_path")
+    publishedAt = serializers.DateTimeField(source="published_at", allow_null=True)
+    verdict = serializers.SerializerMethodField()
+
+    def get_verdict(self, learning: Learning) -> str:
+        """Whether it helped, as far as was measured."""
+        return "unproven"
+
+    def to_representation(self, instance: Learning) -> dict[str, Any]:
+        """Its fields, without words that wait for approval unless they were asked for."""
+        shown = dict(super().to_representation(instance))
+        if instance.status in PUBLISHED or instance.template_only or self._decides(instance):
+            return shown
+        return shown | _withheld(instance)
+
+    def _decides(self, learning: Learning) -> bool:
+        caller: Caller | None = self.context.get("caller")
+        if caller is None:
+            return False
+        if caller.kind is CallerKind.AGENT:
+            return caller.name == learning.proposed_by
+        return caller.may_operate and bool(self.context.get("asked_for"))
+
+
+def _withheld(learning: Learning) -> dict[str, Any]:
+    if learning.origin == LearningOrigin.RULE:
+        return {"solution": WAITING_SOLUTION}
+    return {
+        "slug": f"learning-{learning.pk}",
+        "category": "other",
+        "title": f"A learning of {learning.proposed_by} that waits for approval",
+        "problem": "",
+        "solution": "",
+        "rule": "",
+        "scope": {},
+    }
+
+
+class PatternOut(serializers.Serializer[Any]):
+    """A group that failed often enough in the last seven days."""
+
+    errorType = serializers.ChoiceField(choices=ERROR_TYPES)
+    message = serializers.CharField()
+    count = serializers.IntegerField()
+    agents = serializers.ListField(child=serializers.CharField())
+    groupId = serializers.IntegerField()
+    learningId = serializers.IntegerField(allow_null=True)
+
+
+class PatternsOut(serializers.Serializer[Any]):
+    """All of them, in one page."""
+
+    results = PatternOut(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class BriefingFilter(serializers.Serializer[Any]):
+    """For which work."""
+
+    dispatch = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+
+
+class BriefedAgentOut(serializers.Serializer[Any]):
+    """Who is briefed."""
+
+    name = serializers.CharField()
+    role = serializers.CharField()
+    skills = serializers.ListField(child=serializers.CharField())
+
+
+class BriefedWorkOut(serializers.Serializer[Any]):
+    """The work."""
+
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    command = serializers.CharField()
+    status = serializers.CharField()
+    attempts = serializers.IntegerField(source="attempt")
+    ticketId = serializers.CharField(source="ticket_id")
+    instructions = serializers.CharField()
+
+
+class BriefedMessageOut(serializers.Serializer[Any]):
+    """An urgent message."""
+
+    id = serializers.IntegerField()
+    message = serializers.CharField(source="text")
+    createdAt = serializers.DateTimeField(source="created_at")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`from` is a Python keyword, so it is added here."""
+        return {"from": serializers.CharField(source="sender"), **super().get_fields()}
+
+
+class BriefedFailureOut(serializers.Serializer[Any]):
+    """An own failure."""
+
+    id = serializers.IntegerField()
+    errorType = serializers.CharField(source="error_type")
+    errorMessage = serializers.CharField(source="message")
+    createdAt = serializers.DateTimeField(source="created_at")
+
+
+class BriefedLearningOut(serializers.Serializer[Any]):
+    """A learning as it is told."""
+
+    id = serializers.IntegerField(source="learning.pk")
+    version = serializers.IntegerField(source="learning.version")
+    title = serializers.CharField(source="learning.title")
+    category = serializers.CharField(source="learning.category")
+    text = serializers.CharField()
+    why = serializers.CharField()
+
+
+class BriefingOut(serializers.Serializer[Any]):
+    """A briefing; every text in it is data, not an instruction."""
+
+    agent = BriefedAgentOut()
+    work = BriefedWorkOut(source="dispatch", allow_null=True)
+    messages = BriefedMessageOut(many=True)
+    failures = BriefedFailureOut(many=True)
+    learnings = BriefedLearningOut(many=True)

@@ -1,0 +1,22 @@
+"""`manage.py analyze_patterns`: the weekly analysis, now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from agents.clock import db_now
+from learnings.services.analysis import analyse
+from learnings.states import Trigger
+
+
+class Command(BaseCommand):
+    """Looks through the failures of the last seven days and writes what is to be learned."""
+
+    help = "Analyse the failures of the last seven days."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run it, and say how many patterns there are."""
+        run = analyse(Trigger.COMMAND, now=db_now())
+        self.stdout.write(f"patternsFound: {run.patterns_found}")

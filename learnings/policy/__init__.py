@@ -1,0 +1,1 @@
+"""Decisions about learnings that need no database."""

@@ -1,0 +1,164 @@
+"""What EVOX itself writes about a pattern: a template, so that it needs no model and no trust."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from failures.states import ErrorType, ResolutionOutcome
+from learnings.policy.flags import plain_line, review_flags
+from learnings.states import Approval
+
+WINDOW = timedelta(days=7)
+REVIEW_AFTER = timedelta(days=90)
+WEEKLY_HOUR = timedelta(hours=6)
+RULE_LIMIT = 280
+TITLE_LIMIT = 200
+SOLUTION_LIMIT = 2_000
+EVIDENCE_LIMIT = 20
+NO_SOLUTION = (
+    "None is known yet. Whoever gets past it: note what helped as the failure's resolution."
+)
+WAITING_SOLUTION = "A past resolution is known; it waits for approval."
+
+_KINDS = {
+    ErrorType.BUILD: "Build failure",
+    ErrorType.TEST: "Test failure",
+    ErrorType.API: "API failure",
+    ErrorType.TIMEOUT: "Timeout",
+    ErrorType.OTHER: "Failure",
+}
+# What a tool's diagnostics look like; the first match names the tool.
+_TOOLS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"TS\d{4,5}$"), "typescript"),
+    (re.compile(r"E\d{4}$"), "rust"),
+    (re.compile(r"clippy::"), "rust"),
+    (re.compile(r"CS\d{4}$"), "csharp"),
+    (re.compile(r"(?:E|F|W|B|S|N|C|D|PL[CEWR]|RUF|UP|SIM|ANN|TRY)\d{3,4}$"), "python"),
+    (re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+$"), "lint"),
+)
+_NAME = re.compile(r"[A-Za-z0-9_.:@/\-\[\]]{1,60}")
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a pattern."""
+
+    error_type: ErrorType
+    template: str
+    tool_code: str = ""
+    error_class: str = ""
+    resolution: str = ""
+    """The best past one; an agent's free text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A learning before it is a row."""
+
+    title: str
+    category: str
+    problem: str
+    solution: str
+    rule: str
+    why: str
+    template_only: bool
+    """Whether every word is EVOX's own or the masked template's."""
+    flags: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PastResolution:
+    """How one failure of a group was dealt with."""
+
+    text: str
+    outcome: ResolutionOutcome
+    at: datetime
+
+
+def draft(facts: Facts) -> Draft:
+    """The learning that `facts` make."""
+    flags = review_flags(facts.template)
+    kind, name = _KINDS[facts.error_type], safe_name(facts, flags=flags)
+    known = facts.resolution.strip()
+    told = "A past fix is written down." if known else "No fix is known yet: note what helps."
+    return Draft(
+        title=_cut(
+            f"{kind}: {name}" if name else f"{kind} (its text is under review)", TITLE_LIMIT
+        ),
+        category=category(facts.error_type, facts.tool_code),
+        problem=f"{kind}s with this text keep coming back: {name or 'under review'}",
+        solution=known[:SOLUTION_LIMIT] or NO_SOLUTION,
+        rule=_rule(kind, name or "its text is under review", told),
+        why="It came back to the team again and again within a week.",
+        template_only=not known,
+        flags=flags,
+    )
+
+
+def safe_name(facts: Facts, *, flags: Sequence[str]) -> str:
+    """What a pattern may be called in front of agents: without its words when they are flagged."""
+    if not flags and facts.template.strip():
+        return plain_line(facts.template)
+    parts = [part for part in (facts.tool_code, facts.error_class) if _NAME.fullmatch(part)]
+    return " ".join(part for part in parts if not review_flags(part))
+
+
+def pattern_name(facts: Facts) -> str:
+    """The same, looking for flags by itself; the kind of failure when nothing else is left."""
+    return safe_name(facts, flags=review_flags(facts.template)) or _KINDS[facts.error_type]
+
+
+def _rule(kind: str, name: str, told: str) -> str:
+    room = RULE_LIMIT - len(kind) - len(told) - len("Known : “”. ")
+    return f"Known {kind[0].lower()}{kind[1:]}: “{_cut(name, room)}”. {told}"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def category(error_type: ErrorType, tool_code: str) -> str:
+    """The error type, and the tool where its code tells which: `build`, `build/typescript`."""
+    for pattern, tool in _TOOLS:
+        if pattern.match(tool_code):
+            return f"{error_type.value}/{tool}"
+    return error_type.value
+
+
+def best_resolution(past: Sequence[PastResolution]) -> str:
+    """The text of what fixed it, else of what went around it, the newest first; "" without any."""
+    ranks = {ResolutionOutcome.FIXED: 2, ResolutionOutcome.WORKAROUND: 1}
+    told = [one for one in past if one.outcome in ranks and one.text.strip()]
+    return max(told, key=lambda one: (ranks[one.outcome], one.at)).text if told else ""
+
+
+def is_pattern(count: int, *, threshold: int) -> bool:
+    """Whether `count` failures of one group within `WINDOW` are one."""
+    return count >= threshold
+
+
+def active_at_once(made: Draft, *, approval: Approval) -> bool:
+    """Whether no person has to read it first: nothing in it was written by an agent."""
+    return approval is Approval.AUTO and made.template_only and not made.flags
+
+
+def iso_week(now: datetime) -> str:
+    """The ISO week of `now`, such as 2026-W47."""
+    year, week, _ = now.isocalendar()
+    return f"{year}-W{week:02d}"
+
+
+def weekly_due(now: datetime, *, last_week: str) -> bool:
+    """Whether this ISO week's run is due (from Monday 06:00 UTC) and hasn't been made."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    monday = midnight - timedelta(days=now.weekday())
+    return now >= monday + WEEKLY_HOUR and last_week != iso_week(now)
+
+
+def slug_of(title: str) -> str:
+    """A file name made of `title`: lower-case letters, digits and dashes, at most 60."""
+    return _NOT_SLUG.sub("-", title.lower()).strip("-")[:60].strip("-") or "learning"

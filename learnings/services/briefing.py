@@ -1,0 +1,136 @@
+"""What an agent is told before it starts: who it is, its work, and what the team learned.
+
+Of other agents' words only approved learnings and messages to this very agent reach it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agents import queries as agent_queries
+from agents.models import Agent, Attempt, Dispatch, Message
+from agents.states import AttemptOutcome, Priority
+from failures.models import Failure
+from learnings.models import Injection, Learning
+from learnings.policy.ranking import Candidate, Match, Reader, rank, within_budget
+
+MOST_MESSAGES = 5
+MOST_FAILURES = 3
+MOST_CANDIDATES = 1_000
+CONSIDERED = 24
+"""So many of the best are read in full: a short one may fit where a long one doesn't."""
+RECENT_FAILURES = 500
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A learning as it is told, and why."""
+
+    learning: Learning
+    text: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Briefing:
+    """All of it."""
+
+    agent: Agent
+    dispatch: Dispatch | None
+    attempt: Attempt | None
+    messages: list[Message]
+    failures: list[Failure]
+    learnings: list[Told]
+
+
+def brief(agent: Agent, dispatch: Dispatch | None) -> Briefing:
+    """The agent's briefing for `dispatch`, else for what it holds. Writes nothing."""
+    work = dispatch or agent_queries.current_work(agent)
+    unread = agent_queries.messages().filter(
+        to_agent=agent, read_at__isnull=True, priority=Priority.URGENT.value
+    )
+    failures: list[Failure] = []
+    if work is not None:
+        own = Failure.objects.filter(attempt__dispatch=work, agent=agent)
+        failures = list(own.order_by("-id")[:MOST_FAILURES])
+    return Briefing(
+        agent=agent,
+        dispatch=work,
+        attempt=_running_attempt(agent, work),
+        messages=list(unread[:MOST_MESSAGES]),
+        failures=failures,
+        learnings=_chosen(agent),
+    )
+
+
+def record_told(briefing: Briefing, *, now: datetime) -> None:
+    """Note what the agent was told; the same again for the same attempt is noted once."""
+    Injection.objects.bulk_create(
+        [
+            Injection(
+                learning=told.learning,
+                version=told.learning.version,
+                agent=briefing.agent,
+                attempt=briefing.attempt,
+                at=now,
+                why=told.why,
+            )
+            for told in briefing.learnings
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _running_attempt(agent: Agent, dispatch: Dispatch | None) -> Attempt | None:
+    if dispatch is None:
+        return None
+    return Attempt.objects.filter(
+        dispatch=dispatch, agent=agent, outcome=AttemptOutcome.RUNNING.value
+    ).first()
+
+
+def _chosen(agent: Agent) -> list[Told]:
+    candidates = [
+        Candidate(
+            learning_id=pk,
+            group_id=group_id,
+            agents=frozenset(scope.get("agents") or ()),
+            types=frozenset(scope.get("types") or ()),
+            published_at=published_at or EPOCH,
+        )
+        for pk, group_id, scope, published_at in Learning.objects.told()
+        .order_by("-id")
+        .values_list("id", "group_id", "scope", "published_at")[:MOST_CANDIDATES]
+    ]
+    if not candidates:
+        return []
+    return _fitting(rank(candidates, _reader(agent))[:CONSIDERED])
+
+
+def _reader(agent: Agent) -> Reader:
+    mine = Failure.objects.filter(agent=agent).order_by("-created_at")
+    hit = list(mine.values_list("group_id", "error_type")[:RECENT_FAILURES])
+    return Reader(
+        name=agent.name,
+        groups={group for group, _ in hit},
+        types={error_type for _, error_type in hit},
+    )
+
+
+def _fitting(matches: list[Match]) -> list[Told]:
+    rows = Learning.objects.told().in_bulk([match.learning_id for match in matches])
+    told = [
+        Told(row, _text(row), match.why)
+        for match in matches
+        if (row := rows.get(match.learning_id)) is not None
+    ]
+    return [told[index] for index in within_budget([one.text for one in told])]
+
+
+def _text(learning: Learning) -> str:
+    """Its rule; with the solution where a person approved one."""
+    if learning.template_only or learning.solution.startswith(learning.rule):
+        return learning.rule or learning.solution
+    return f"{learning.rule}\n{learning.solution}".strip()

@@ -1,0 +1,67 @@
+"""Where a learning stands, who made it, and why an analysis ran. No Django here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class LearningStatus(StrEnum):
+    """Whether agents are told."""
+
+    PROPOSED = "proposed"
+    """Waits for a person; told to nobody."""
+    ACTIVE = "active"
+    """Approved: in its document, in guidance and in briefings."""
+    WATCH = "watch"
+    """Still told, but the mistake came back to agents that knew of it."""
+    RETIRED = "retired"
+    """Was told once; never again."""
+    REJECTED = "rejected"
+    """Was never told."""
+
+
+class LearningOrigin(StrEnum):
+    """Who wrote it."""
+
+    RULE = "rule"
+    """EVOX's own template, about a group of like failures."""
+    AGENT = "agent"
+    PERSON = "person"
+
+
+class Vote(StrEnum):
+    """What somebody who got a learning thinks of it."""
+
+    HELPFUL = "helpful"
+    HARMFUL = "harmful"
+    IRRELEVANT = "irrelevant"
+
+
+class Trigger(StrEnum):
+    """Why an analysis ran."""
+
+    WEEKLY = "weekly"
+    SWEEP = "sweep"
+    COMMAND = "command"
+
+
+class Approval(StrEnum):
+    """EVOX_LEARNING_APPROVAL: who lets a learning of template text become active."""
+
+    AUTO = "auto"
+    REVIEW = "review"
+
+
+_L = LearningStatus
+LEARNING_MOVES: Mapping[LearningStatus, frozenset[LearningStatus]] = {
+    _L.PROPOSED: frozenset({_L.ACTIVE, _L.REJECTED}),
+    _L.ACTIVE: frozenset({_L.WATCH, _L.RETIRED}),
+    _L.WATCH: frozenset({_L.ACTIVE, _L.RETIRED}),
+    _L.RETIRED: frozenset(),
+    _L.REJECTED: frozenset(),
+}
+
+TOLD = (LearningStatus.ACTIVE, LearningStatus.WATCH)
+LIVE = (LearningStatus.PROPOSED, *TOLD)
+PUBLISHED = (*TOLD, LearningStatus.RETIRED)
