@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
@@ -31,6 +34,11 @@ if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Any]
 else:
     ModelAdmin, TabularInline, ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+
+
+def stamp(at: datetime | None) -> str:
+    """An instant to the second, in the zone of the display."""
+    return f"{at.astimezone(ZoneInfo(settings.EVOX_TIME_ZONE)):%d %b %H:%M:%S}" if at else "–"
 
 
 class HistoryAdmin(ModelAdmin):

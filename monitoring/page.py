@@ -76,7 +76,8 @@ class Need:
     title: str
     advice: str
     since: datetime | None
-    dispatch_id: int | None = None
+    dispatch_id: int
+    told: queries.Told | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,10 @@ def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
     stuck = queries.needs(now=now, window=queries.WEEK)
     silent = [_silent(row) for row in agents if row.mark is SILENT]
     total = len(silent) + stuck.total
-    needs = [*silent, *(_need(row) for row in stuck.dispatches)][: queries.NEEDS_SHOWN]
+    told = queries.told(stuck.dispatches)
+    needs = [*silent, *(_need(row, told.get(row.pk)) for row in stuck.dispatches)][
+        : queries.NEEDS_SHOWN
+    ]
     working = sum(row.mark is WORKING for row in agents)
     retrying = waiting.get(DispatchStatus.RETRYING.value, 0)
     return Page(
@@ -190,9 +194,7 @@ def agent_rows(*, now: datetime, window: timedelta) -> list[AgentRow]:
         )
         for agent in queries.agents()
     ]
-    return sorted(
-        rows, key=lambda r: (_WORST_FIRST.index(r.mark), -r.failures, r.agent.name)
-    )
+    return sorted(rows, key=lambda r: (_WORST_FIRST.index(r.mark), -r.failures, r.agent.name))
 
 
 def mark_of(agent: Agent, *, holds_work: bool, now: datetime) -> Mark:
@@ -212,18 +214,11 @@ def _headline(total: int, *, working: int, retrying: int, known: int) -> str:
         return "1 thing needs you." if total == 1 else f"{total} things need you."
     if not known:
         return "Nothing needs you. No agent has come yet."
-    work = f"{_count(working, 'agent')} {'is' if working == 1 else 'are'} working"
+    work = f"{working or 'No'} {'agents are' if working > 1 else 'agent is'} working"
     if not retrying:
         return f"Nothing needs you. {work}."
-    return f"Nothing needs you. {work}, {_count(retrying, 'retry', 'retries')} " + (
-        "waits its time." if retrying == 1 else "wait their time."
-    )
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    if not number:
-        return f"no {one}" if one != "agent" else "No agent"
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    waits = "1 retry waits its time" if retrying == 1 else f"{retrying} retries wait their time"
+    return f"Nothing needs you. {work}, {waits}."
 
 
 def _silent(row: AgentRow) -> Need:
@@ -238,7 +233,7 @@ def _silent(row: AgentRow) -> Need:
     )
 
 
-def _need(dispatch: Dispatch) -> Need:
+def _need(dispatch: Dispatch, told: queries.Told | None) -> Need:
     title = f"#{dispatch.pk} {dispatch.title}"
     if dispatch.status == DispatchStatus.BLOCKED:
         return Need(
@@ -248,14 +243,17 @@ def _need(dispatch: Dispatch) -> Need:
             advice=f"{dispatch.reason} Unblock it when that is there, reassign it, or cancel it.",
             since=dispatch.updated_at,
             dispatch_id=dispatch.pk,
+            told=told,
         )
+    tried = f" {dispatch.agent.name} tried last." if dispatch.agent else ""
     return Need(
-        who=dispatch.agent.name if dispatch.agent else "EVOX",
+        who="EVOX",
         text="gave up on",
         title=title,
-        advice=f"{dispatch.reason} Retry it, or leave it.",
+        advice=f"{dispatch.reason}{tried} Look at its tries, then retry it.",
         since=dispatch.finished_at,
         dispatch_id=dispatch.pk,
+        told=told,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -14,21 +14,34 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from agents.admin import HistoryAdmin, TabularInline
+from agents.admin import HistoryAdmin, TabularInline, stamp
 from agents.clock import db_now
 from agents.errors import EvoxError, IllegalMoveError
 from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.queries import active_agents
+from agents.states import DispatchStatus
 from recovery.services import operator
 
 TIMELINE_SHOWN = 100
+
+_RETRY, _UNBLOCK = ("retry_now", "Retry now"), ("unblock", "Unblock")
+_REASSIGN, _CANCEL = ("reassign", "Reassign…"), ("cancel", "Cancel")
+VERBS: Mapping[DispatchStatus, tuple[tuple[str, str], ...]] = {
+    DispatchStatus.PENDING: (_REASSIGN, _CANCEL),
+    DispatchStatus.RUNNING: (_REASSIGN, _CANCEL),
+    DispatchStatus.RETRYING: (_RETRY, _REASSIGN, _CANCEL),
+    DispatchStatus.BLOCKED: (_UNBLOCK, _REASSIGN, _CANCEL),
+    DispatchStatus.EXHAUSTED: (_RETRY,),
+    DispatchStatus.COMPLETED: (),
+    DispatchStatus.CANCELLED: (),
+}
 
 
 class AttemptInline(TabularInline):
     """Every try of a dispatch, in order."""
 
     model = Attempt
-    fields = ["lease_epoch", "agent", "strategy", "outcome", "reason", "started_at", "ended_at"]
+    fields = ["number", "agent", "strategy", "outcome", "reason", "started", "ended"]
     readonly_fields = fields
     ordering = ["lease_epoch"]
     extra = 0
@@ -38,6 +51,16 @@ class AttemptInline(TabularInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         """With the agents, in one query."""
         return super().get_queryset(request).select_related("agent", "dispatch")
+
+    @admin.display
+    def started(self, attempt: Attempt) -> str:
+        """When it was claimed, to the second."""
+        return stamp(attempt.started_at)
+
+    @admin.display
+    def ended(self, attempt: Attempt) -> str:
+        """When it was closed, to the second."""
+        return stamp(attempt.ended_at)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Attempts are made by claims."""
@@ -64,18 +87,7 @@ class AgentChoice(forms.Form):
 class DispatchAdmin(HistoryAdmin):
     """Work: read it, and move it with a verb."""
 
-    list_display = [
-        "id",
-        "title",
-        "status",
-        "priority",
-        "agent",
-        "attempt",
-        "run_at",
-        "reason_start",
-        "updated_at",
-    ]
-    list_display_links = ["id", "title"]
+    list_display = ["name", "status", "agent", "attempt", "next_try", "reason_start"]
     list_filter = ["status", "priority", "agent"]
     list_select_related = ["agent"]
     search_fields = ["=id", "title", "ticket_id", "unique_key"]
@@ -114,6 +126,30 @@ class DispatchAdmin(HistoryAdmin):
         ),
     ]
 
+    @admin.display(description="dispatch", ordering="id")
+    def name(self, dispatch: Dispatch) -> str:
+        """Its number and title."""
+        return str(dispatch)
+
+    @admin.display(description="next try", ordering="run_at")
+    def next_try(self, dispatch: Dispatch) -> str:
+        """When a waiting retry may be claimed, to the second."""
+        return stamp(dispatch.run_at)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The dispatch, with the verbs that its state allows."""
+        row = self.get_object(request, object_id)
+        allowed = row is not None and self.has_operate_permission(request)
+        verbs = VERBS[DispatchStatus(row.status)] if row and allowed else ()
+        context = {"verbs": verbs, "checkbox": ACTION_CHECKBOX_NAME, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
     @admin.display(description="reason")
     def reason_start(self, dispatch: Dispatch) -> str:
         """Its first words."""
@@ -149,9 +185,7 @@ class DispatchAdmin(HistoryAdmin):
         self._apply(request, queryset, "cancelled, or asked to stop", operator.cancel_dispatch)
 
     @admin.action(description="Reassign to an agent…", permissions=["operate"])
-    def reassign(
-        self, request: HttpRequest, queryset: QuerySet[Dispatch]
-    ) -> HttpResponse | None:
+    def reassign(self, request: HttpRequest, queryset: QuerySet[Dispatch]) -> HttpResponse | None:
         """Ask for the agent, then give it the selected dispatches."""
         form = AgentChoice(request.POST if "agent" in request.POST else None)
         if form.is_valid():
