@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 
 from agents.models import Attempt, Dispatch
 from agents.models.dispatch import DispatchQuerySet
@@ -80,7 +80,7 @@ def sweep_a_little(*, now: datetime) -> None:
             anything = cursor.fetchone()[0]
         if anything:
             sweep(limit=LITTLE, now=now)
-    except DatabaseError:
+    except Exception:
         logger.exception("A sweep inside a call failed; the call goes on.")
 
 
@@ -109,7 +109,8 @@ def _each(
                 if row is not None:
                     act(row, now)
                     moved += 1
-        except DatabaseError:
+        except Exception:
+            # Whatever is wrong with it, a row that no sweep can move must not stop all the others.
             logger.exception("Sweeping dispatch %s failed; it is left for the next round.", pk)
     return moved
 
