@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from agents.errors import NotFoundError
+from agents.errors import InvalidInputError, NotFoundError
 from agents.models import Agent, Attempt, Dispatch
+from agents.services.dispatches import DuplicateKeyError
 from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
 from agents.services.records import audit
 from agents.states import (
     DISPATCH_MOVES,
     FINISHED,
+    AgentRole,
     AttemptOutcome,
     DispatchStatus,
     IllegalMoveError,
     Strategy,
     check_move,
 )
+from failures import queries as failure_queries
 from recovery import policy
-from recovery.services.outcomes import settle
+from recovery.services.outcomes import instructions_for, settle
 
 
 def retry_dispatch(pk: int, *, actor: str, now: datetime) -> Dispatch:
     """Try again now: an exhausted one gets one try more, a waiting retry stops waiting.
 
-    Raises NotFoundError, IllegalMoveError.
+    Raises NotFoundError, IllegalMoveError, DuplicateKeyError.
     """
-    with transaction.atomic():
+    with _one_waiting_per_key():
         dispatch = _locked(pk)
         if dispatch.status == DispatchStatus.EXHAUSTED:
-            used = dispatch.attempts.order_by("lease_epoch").values_list("strategy", flat=True)
-            dispatch.next_strategy = policy.next_strategy([Strategy(s) for s in used]).value
+            _choose_strategy(dispatch)
             dispatch.max_attempts = max(dispatch.max_attempts, dispatch.attempt + 1)
             dispatch.max_crashes = max(dispatch.max_crashes, dispatch.crash_count + 1)
         elif dispatch.status != DispatchStatus.RETRYING:
@@ -72,9 +76,11 @@ def cancel_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> 
 def reassign_dispatch(pk: int, *, agent: Agent, actor: str, now: datetime) -> Dispatch:
     """Give unfinished work to `agent`; a running attempt is released, and its claim is stale.
 
-    Raises NotFoundError, IllegalMoveError.
+    Raises NotFoundError, IllegalMoveError, DuplicateKeyError, and InvalidInputError for the CEO.
     """
-    with transaction.atomic():
+    if agent.role == AgentRole.CEO:
+        raise InvalidInputError("agentName", "The CEO takes no work.")
+    with _one_waiting_per_key():
         dispatch = _locked(pk)
         status = DispatchStatus(dispatch.status)
         if status in FINISHED:
@@ -86,6 +92,7 @@ def reassign_dispatch(pk: int, *, agent: Agent, actor: str, now: datetime) -> Di
             leave_running(dispatch, DispatchStatus.PENDING, now=now)
             dispatch.attempt -= 1
         dispatch.agent, dispatch.agent_until, dispatch.open_to_all = agent, None, False
+        dispatch.cancel_requested_at = None
         dispatch.excluded_agents = [e for e in dispatch.excluded_agents if e != agent.pk]
         if status is not DispatchStatus.BLOCKED:
             dispatch.reason = said
@@ -99,9 +106,33 @@ def reassign_dispatch(pk: int, *, agent: Agent, actor: str, now: datetime) -> Di
                 "agent_until",
                 "open_to_all",
                 "excluded_agents",
+                "cancel_requested_at",
             ]
         )
         return dispatch
+
+
+@contextmanager
+def _one_waiting_per_key() -> Iterator[None]:
+    """A transaction that may put work back behind newer work of its key: DuplicateKeyError then."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if "dispatch_one_waiting_per_key" not in str(error):
+            raise
+        raise DuplicateKeyError("Newer work with the same unique key waits already.") from None
+
+
+def _choose_strategy(dispatch: Dispatch) -> None:
+    """Another one, told of what went wrong; one that never failed, only crashed, keeps its own."""
+    failures = failure_queries.last_failures_of(dispatch, limit=1)
+    if not failures:
+        return
+    used = dispatch.attempts.order_by("lease_epoch").values_list("strategy", flat=True)
+    strategy = policy.next_strategy([Strategy(name) for name in used])
+    dispatch.next_strategy = strategy.value
+    dispatch.instructions = instructions_for(dispatch, strategy, failures[0])
 
 
 def _to_pending(
@@ -124,6 +155,7 @@ def _to_pending(
             "agent",
             "agent_until",
             "next_strategy",
+            "instructions",
             "max_attempts",
             "max_crashes",
             "updated_at",
