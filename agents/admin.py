@@ -22,6 +22,7 @@ from agents.models import (
     AgentSession,
     AuditEntry,
     Channel,
+    IdempotencyRecord,
     Message,
     SystemBeat,
 )
@@ -159,7 +160,7 @@ class AgentKeyAdmin(HistoryAdmin):
     date_hierarchy = "created"
     actions = ["revoke"]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """The hash is nobody's business."""
         return ["prefix", "agent", "name", "created", "revoked"] if obj else ["agent", "name"]
 
@@ -260,3 +261,13 @@ class SystemBeatAdmin(HistoryAdmin):
     """When each part of EVOX last did its round."""
 
     list_display = ["name", "at"]
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(HistoryAdmin):
+    """Calls that may be repeated. Their answers are the callers' and not shown."""
+
+    list_display = ["key", "scope", "status", "created_at"]
+    search_fields = ["key", "scope"]
+    date_hierarchy = "created_at"
+    fields = ["scope", "key", "status", "created_at"]

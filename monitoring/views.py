@@ -23,6 +23,8 @@ from agents.clock import db_now
 from monitoring import health
 from monitoring.page import page
 
+FRAGMENT = "monitoring/_fragment.html"
+
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -56,7 +58,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def fragment(request: HttpRequest) -> HttpResponseBase:
     """What the page polls: 304 while nothing on it changed."""
-    return _page(request, "monitoring/_fragment.html")
+    return _page(request, FRAGMENT)
 
 
 def _page(request: HttpRequest, template: str) -> HttpResponseBase:
@@ -68,15 +70,13 @@ def _page(request: HttpRequest, template: str) -> HttpResponseBase:
         return render(request, "monitoring/down.html", status=503)
     with timezone.override(ZoneInfo(settings.EVOX_TIME_ZONE)):
         body = render_to_string(template, context, request)
-    response = HttpResponse(body)
-    response["X-Evox-Now"] = context["now_ms"]
-    patch_cache_control(response, private=True, no_cache=True)
-    if template.endswith("_fragment.html"):
+    response: HttpResponseBase = HttpResponse(body)
+    if template == FRAGMENT:
         etag = quote_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
         response["ETag"] = etag
-        answer = get_conditional_response(request, etag=etag, response=response)
-        answer["X-Evox-Now"] = context["now_ms"]
-        return answer
+        response = get_conditional_response(request, etag=etag, response=response) or response
+    response["X-Evox-Now"] = context["now_ms"]
+    patch_cache_control(response, private=True, no_cache=True)
     return response
 
 

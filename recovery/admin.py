@@ -20,6 +20,8 @@ from agents.errors import EvoxError, IllegalMoveError
 from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.queries import active_agents
 from agents.states import DispatchStatus
+from recovery.models import PullRequest, WebhookDelivery
+from recovery import admin_reviews  # noqa: F401 - registers its classes, too
 from recovery.services import operator
 
 TIMELINE_SHOWN = 100
@@ -42,7 +44,7 @@ class AttemptInline(TabularInline):
 
     model = Attempt
     fields = ["number", "agent", "strategy", "outcome", "reason", "started", "ended"]
-    readonly_fields = fields
+    readonly_fields = tuple(fields)
     ordering = ["lease_epoch"]
     extra = 0
     can_delete = False
@@ -247,3 +249,23 @@ class AttemptAdmin(HistoryAdmin):
         "result",
         "failure_id",
     ]
+
+
+@admin.register(PullRequest)
+class PullRequestAdmin(HistoryAdmin):
+    """Pull requests as GitHub last told."""
+
+    list_display = ["repository", "number", "title", "author", "state", "draft", "updated_at"]
+    list_filter = ["state", "draft", "repository"]
+    search_fields = ["=number", "title", "author", "branch", "head_sha"]
+    date_hierarchy = "updated_at"
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(HistoryAdmin):
+    """What GitHub sent, and what became of it."""
+
+    list_display = ["guid", "event", "action", "number", "status", "tries", "received_at"]
+    list_filter = ["status", "event"]
+    search_fields = ["guid", "=number", "error"]
+    date_hierarchy = "received_at"

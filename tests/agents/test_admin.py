@@ -20,7 +20,7 @@ from tests.monitoring.world import ASSERTION, World, busy_day
 
 pytestmark = pytest.mark.django_db
 
-OURS = ("agents", "failures", "recovery", "learnings", "monitoring")
+OURS = ("agents", "failures", "recovery", "monitoring")
 MODELS = [model for model in apps.get_models() if model._meta.app_label in OURS]
 EDITABLE = {"agent", "channel", "agentkey"}
 HISTORY = [model for model in MODELS if model._meta.model_name not in EDITABLE]
@@ -62,36 +62,42 @@ def titled(title):
     return Dispatch.objects.get(title=title)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
-def test_every_list_and_row_of_every_model_opens(staff, world, model):
-    listed = staff.get(address(model, "changelist"))
-    assert listed.status_code == 200
-    for pk in model.objects.values_list("pk", flat=True)[:40]:
-        response = staff.get(address(model, "change", pk))
-        assert response.status_code == 200
-        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*json)", response.content.decode())
+def test_every_model_has_its_place():
+    assert [m.__name__ for m in MODELS if not admin.site.is_registered(m)] == []
 
 
-@pytest.mark.parametrize("model", HISTORY, ids=lambda m: m.__name__)
-def test_history_is_never_made_changed_or_deleted_by_hand(staff, world, model):
-    row = model.objects.first()
-    assert staff.get(address(model, "add")).status_code == 403
-    assert staff.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
-    assert staff.post(address(model, "change", row.pk), {}).status_code == 403
-    assert b"delete_selected" not in staff.get(address(model, "changelist")).content
+def test_every_list_and_row_of_every_model_opens(staff, world):
+    for model in MODELS:
+        assert staff.get(address(model, "changelist")).status_code == 200
+        for pk in model.objects.values_list("pk", flat=True)[:4]:
+            response = staff.get(address(model, "change", pk))
+            assert response.status_code == 200
+            scripts = r"<script(?![^>]*\bsrc=)(?![^>]*json)"
+            assert not re.search(scripts, response.content.decode())
 
 
-@pytest.mark.parametrize("term", ["SAM", "12", "%'\"", "x" * 300, "9" * 30])
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
-def test_any_search_is_answered(staff, world, model, term):
-    assert staff.get(address(model, "changelist"), {"q": term}).status_code == 200
+def test_history_is_never_made_changed_or_deleted_by_hand(staff, world):
+    for model in HISTORY:
+        row = model.objects.first()
+        pk = row.pk if row else 1
+        assert staff.get(address(model, "add")).status_code == 403
+        assert b"delete_selected" not in staff.get(address(model, "changelist")).content
+        if row:
+            assert staff.post(address(model, "delete", pk), {"post": "yes"}).status_code == 403
+            assert staff.post(address(model, "change", pk), {}).status_code == 403
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
-def test_a_list_asks_no_more_for_more_rows(staff, world, model):
-    with CaptureQueriesContext(connection) as asked:
-        staff.get(address(model, "changelist"))
-    assert len(asked) <= 16
+@pytest.mark.parametrize("term", ["SAM", "12", "%'\"", "x" * 300, "9" * 30, "\x00"])
+def test_any_search_is_answered(staff, term):
+    for model in MODELS:
+        assert staff.get(address(model, "changelist"), {"q": term}).status_code == 200
+
+
+def test_no_list_asks_once_a_row(staff, world):
+    for model in MODELS:
+        with CaptureQueriesContext(connection) as asked:
+            staff.get(address(model, "changelist"))
+        assert len(asked) <= 16, model
 
 
 def test_the_queries_of_the_dispatch_list_do_not_grow(staff, world):
