@@ -89,10 +89,14 @@ class Server:
     """EVOX over HTTP."""
 
     def __init__(self, url: str, key: str) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urllib.parse.urlsplit(url)
+            self.host = parts.hostname if parts.scheme in {"http", "https"} else None
+        except ValueError:
+            self.host = None
+        if not self.host:
             raise EvoxctlError(f"Not an http:// or https:// URL: {url!r}.", USAGE)
-        self.url, self.key, self.host = url.rstrip("/"), key, parts.hostname
+        self.url, self.key = url.rstrip("/"), key
         direct = [urllib.request.ProxyHandler({})] if self.host in LOOPBACK else []
         self._opener = urllib.request.build_opener(_StayHere, *direct)
 
@@ -167,25 +171,29 @@ class Tail:
 
     def __init__(self, stream: Any) -> None:
         self._stream, self._chunks, self._size = stream, deque(), 0
-        self.cut = 0
+        self._cut, self._lock = 0, threading.Lock()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         with suppress(OSError, ValueError):
             for chunk in iter(lambda: self._stream.read1(65_536), b""):
-                self._chunks.append(chunk[-TAIL_BYTES:])
-                self._size += len(chunk[-TAIL_BYTES:])
-                self.cut += len(chunk) - len(chunk[-TAIL_BYTES:])
-                while self._size - len(self._chunks[0]) >= TAIL_BYTES:
-                    self.cut += len(self._chunks[0])
-                    self._size -= len(self._chunks.popleft())
+                with self._lock:
+                    self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        while self._size - len(self._chunks[0]) >= TAIL_BYTES:
+            self._cut += len(self._chunks[0])
+            self._size -= len(self._chunks.popleft())
 
     def text(self) -> str:
         """What was last written. A process that escaped its group may hold the stream: wait 2 s."""
         self._thread.join(2)
-        kept = b"".join(list(self._chunks))
-        cut = self.cut + max(0, len(kept) - TAIL_BYTES)
+        with self._lock:
+            kept, cut = b"".join(self._chunks), self._cut
+        cut += max(0, len(kept) - TAIL_BYTES)
         text = kept[-TAIL_BYTES:].decode("utf-8", "replace").strip()
         return f"[{cut} bytes before this]\n{text}" if cut else text
 
@@ -202,18 +210,19 @@ class Pulse(threading.Thread):
 
     def run(self) -> None:
         """Beat until ended; a server that is away is no reason to stop the command."""
-        while not self._ended.wait(self._every) and not self.verdict:
+        while not self.verdict:
             try:
-                life = self._worker.heartbeat("busy", self._claim)
+                self.verdict = verdict_of(self._worker.heartbeat("busy", self._claim))
+                self._worker.complain("")
             except EvoxctlError as error:
                 self._worker.complain(str(error))
-                continue
-            self._worker.complain("")
-            self.verdict = verdict_of(life)
+            if self._ended.wait(self._every):
+                return
 
     def end(self) -> None:
-        """Stop beating."""
+        """Stop beating, so that no late "busy" overtakes what is said next."""
         self._ended.set()
+        self.join(2)
 
 
 def verdict_of(life: dict[str, Any]) -> str:
@@ -254,6 +263,7 @@ class Worker:
         """Work until stopped, idle for too long or, with --once, one dispatch is done."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._note_signal)
+        self._show("idle")
         idle_since, code = time.monotonic(), 0
         while not self.signal:
             claimed = self._claim()
@@ -267,9 +277,12 @@ class Worker:
                 break
             else:
                 self._sleep(self.options.poll)
-        with suppress(EvoxctlError):
-            self.heartbeat("offline", seconds=2)
+        self._show("offline")
         return 128 + self.signal if self.signal else code
+
+    def _show(self, status: str) -> None:
+        with suppress(EvoxctlError):
+            self.heartbeat(status, seconds=2)
 
     def _note_signal(self, number: int, _: Any) -> None:
         # Only noted: every wait below is short, so nothing is left half done.
@@ -299,7 +312,7 @@ class Worker:
         name = f"#{dispatch['id']} {dispatch['title']}"
         self.say(f"{name}: attempt {attempt['number']}, {attempt['strategy']}")
         outcome = self._execute(claimed)
-        if self.signal:
+        if outcome is None:
             self.say(f"{name}: stopped here; its lease will lapse, and it starts anew.")
             return 0
         if outcome.verdict:
@@ -314,6 +327,7 @@ class Worker:
         if closed:
             why = f" {closed['reason']}" if closed.get("reason") else ""
             self.say(f"{name}: {outcome.summary()} → {closed['status']}.{why}")
+        self._show("idle")
         return 0 if verb == "complete" else REFUSED
 
     def _report(self, pk: int, verb: str, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -335,7 +349,8 @@ class Worker:
             self._sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
 
-    def _execute(self, claimed: dict[str, Any]) -> Outcome:
+    def _execute(self, claimed: dict[str, Any]) -> Outcome | None:
+        """How the command ended; None when a signal to this agent cut it off."""
         begun, pulse = time.monotonic(), Pulse(self, claimed)
         try:
             process = subprocess.Popen(  # noqa: S603 - to run this command is what we are for
@@ -351,15 +366,22 @@ class Worker:
             return Outcome(126, f"The command could not be started: {error}", 0.0)
         tail = Tail(process.stdout)
         pulse.start()
-        timed_out = False
+        limit, verdict = None, ""
         try:
-            while not (self.signal or pulse.verdict or timed_out or ended(process, 0.1)):
-                timed_out = time.monotonic() - begun >= self.options.timeout
+            while not ended(process, 0.1):
+                if time.monotonic() - begun >= self.options.timeout:
+                    limit = self.options.timeout
+                verdict = pulse.verdict
+                if self.signal or verdict or limit:
+                    break
         finally:
-            pulse.end()
+            cut_off = process.returncode is None
             kill_group(process)
-        seconds, limit = time.monotonic() - begun, self.options.timeout if timed_out else None
-        return Outcome(process.returncode, tail.text(), seconds, limit, pulse.verdict)
+            pulse.end()
+        if self.signal and cut_off:
+            return None
+        code = -signal.SIGKILL if process.returncode is None else process.returncode
+        return Outcome(code, tail.text(), time.monotonic() - begun, limit, verdict)
 
 
 class Outcome:
@@ -481,6 +503,10 @@ def do_next(server: Server, memory: Memory, options: argparse.Namespace) -> int:
         life = server.call("POST", agent_path(options.agent) + "/heartbeat", body)
         if life.get("claimState") == "live":
             print("You hold this already; end it before you take more.")
+            if verdict_of(life):
+                print(
+                    f"Stop: it is {verdict_of(life)}. Close it with: evoxctl.py blocked 'Stopped.'"
+                )
             kept["attempt"]["leaseExpiresAt"] = life.get("leaseExpiresAt")
             show(kept)
             return 0
@@ -614,7 +640,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     common = argparse.ArgumentParser(add_help=False)
     url, agent = os.environ.get("EVOX_URL"), os.environ.get("EVOX_AGENT", "")
-    common.add_argument("--server", metavar="URL", default=url or "http://127.0.0.1:8000")
+    common.add_argument(
+        "--server", metavar="URL", default=url or "http://127.0.0.1:8000", help="or EVOX_URL"
+    )
     common.add_argument("--agent", metavar="NAME", default=agent, help="or EVOX_AGENT")
     common.add_argument("--key-file", metavar="FILE", help="else EVOX_KEY")
     raw = argparse.RawDescriptionHelpFormatter

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -280,6 +283,7 @@ def test_a_command_that_is_cancelled_while_it_runs_is_killed(
     dispatch, pid = queue("echo $$ > pid; sleep 300"), tmp_path / "pid"
     with working(url, environment, tmp_path):
         wait_until(lambda: pid.exists() and pid.read_text())
+        assert Agent.objects.get(name="SAM").status == "busy"
         cancel_dispatch(dispatch.pk, actor="test", now=timezone.now())
         wait_until(lambda: status_of(dispatch) == "cancelled")
         wait_until(lambda: not is_alive(int(pid.read_text())))
@@ -298,6 +302,63 @@ def test_an_agent_that_is_stopped_kills_its_command_and_reports_no_failure(
     assert not Failure.objects.exists()
     assert status_of(dispatch) == "running"
     assert Agent.objects.get(name="SAM").status == "offline"
+
+
+class StandIn(BaseHTTPRequestHandler):
+    """Answers as EVOX would, once: what a test needs when the server shall go away."""
+
+    answers: dict[str, object] = {}
+
+    def do_POST(self):
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        verb = self.path.rpartition("/")[2]
+        self.server.heard.append((verb, sent))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.answers[verb]).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def standing_in(port, **answers):
+    handler = type("Handler", (StandIn,), {"answers": answers})
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        server.heard = []
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_report_that_could_not_be_sent_is_sent_when_the_server_is_back(environment, tmp_path):
+    attempt = {"number": 1, "strategy": "first_try", "claim": "secret"}
+    work = {"id": 7, "title": "Try it", "command": "echo made > file; sleep 1; exit 5"}
+    claimed = {"dispatch": work, "attempt": attempt, "heartbeatSeconds": 60}
+    url = closed_port()
+    port = int(url.rpartition(":")[2])
+    with standing_in(port, heartbeat={"claimState": "live"}, claim=claimed):
+        agent = subprocess.Popen(
+            [sys.executable, EVOXCTL, "work", "--once"],
+            env=environment | {"EVOX_URL": url},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(tmp_path.joinpath("file").exists)
+    time.sleep(2)
+    closed = {"status": "retrying", "reason": "Soon."}
+    with standing_in(port, heartbeat={"claimState": "live"}, fail=closed) as back:
+        said, _ = agent.communicate(timeout=20)
+    assert agent.returncode == 1
+    assert said.count("can't be reached") == 1
+    assert "Exit code 5 → retrying. Soon." in said
+    verb, body = back.heard[0]
+    assert (verb, body["claim"], body["context"]["exitCode"]) == ("fail", "secret", 5)
 
 
 def test_it_needs_the_standard_library_of_python_3_8_alone():
