@@ -45,7 +45,8 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int = 10**9) 
     value = text(name)
     if not value:
         return default
-    if not value.isascii() or not value.isdigit() or not minimum <= int(value) <= maximum:
+    plain = value.isascii() and value.isdigit() and len(value) <= 12
+    if not plain or not minimum <= int(value) <= maximum:
         raise EnvError(name, f"is {value!r}; it takes a whole number from {minimum} to {maximum}")
     return int(value)
 
@@ -112,7 +113,10 @@ def time_zone(name: str, default: str) -> str:
 
 def data_dir() -> Path:
     """Where EVOX keeps what must survive a restart; made by `scripts/up`."""
-    return Path(text("EVOX_DATA_DIR", str(BASE_DIR / ".evox"))).expanduser().absolute()
+    try:
+        return Path(text("EVOX_DATA_DIR", str(BASE_DIR / ".evox"))).expanduser().absolute()
+    except RuntimeError:
+        raise EnvError("EVOX_DATA_DIR", "names the home of a user that there is not") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -139,7 +143,7 @@ def database_url() -> str:
     """DATABASE_URL, else the embedded server that `scripts/up` runs, else an address that fails."""
     url = text("DATABASE_URL")
     if url:
-        if urlsplit(url).scheme not in {"postgres", "postgresql"}:
+        if _scheme("DATABASE_URL", url) not in {"postgres", "postgresql"}:
             raise EnvError("DATABASE_URL", "must begin with postgresql:// (EVOX needs PostgreSQL)")
         return url
     running = running_urls(data_dir())
@@ -150,11 +154,20 @@ def redis_url() -> str:
     """REDIS_URL (redis://, rediss://, unix:// or redis+socket://), else the embedded server's."""
     url = text("REDIS_URL")
     if url:
-        if urlsplit(url).scheme not in {"redis", "rediss", "unix", "redis+socket"}:
+        if _scheme("REDIS_URL", url) not in {"redis", "rediss", "unix", "redis+socket"}:
             raise EnvError("REDIS_URL", "must begin with redis://, rediss:// or unix://")
         return url
     running = running_urls(data_dir())
     return running[1] if running else "redis://127.0.0.1:1/0"
+
+
+def _scheme(name: str, url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Reading it refuses what is no port.
+    except ValueError:
+        raise EnvError(name, "is no address: its host or port can't be read") from None
+    return parts.scheme
 
 
 def broker_url(url: str) -> str:

@@ -74,9 +74,16 @@ class StrictSerializer(serializers.Serializer[Any]):
             wrong = {
                 name: ["Not a string."]
                 for name, field in self.fields.items()
-                if isinstance(field, serializers.CharField)
-                and not isinstance(data.get(name), str | None)
+                if not _holds_strings(field, data.get(name))
             }
             if wrong:
                 raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
+
+
+def _holds_strings(field: serializers.Field[Any, Any, Any, Any], value: Any) -> bool:
+    if isinstance(field, serializers.CharField):
+        return isinstance(value, str | None)
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return all(_holds_strings(field.child, item) for item in value)
+    return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError as UnfitValue
+from django.db import DataError, transaction
 from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     # rest_framework.generics imports this module while it loads.
     from rest_framework.generics import GenericAPIView
     from rest_framework.serializers import BaseSerializer
+    from rest_framework.views import APIView
 
 MAX_LIMIT = 200
 
@@ -29,6 +32,18 @@ class Pages(CursorPagination):
     def get_page_size(self, request: Request) -> int:
         """The asked-for limit; raises ValidationError for one that is no number from 1 to 200."""
         return read_limit(request, default=50)
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        """The rows of the page; raises ValidationError for a cursor that EVOX didn't make."""
+        try:
+            with transaction.atomic():
+                return super().paginate_queryset(queryset, request, view)
+        except (ValueError, TypeError, UnfitValue, DataError):
+            if self.cursor_query_param not in request.query_params:
+                raise
+            raise ValidationError({self.cursor_query_param: ["This cursor isn't one."]}) from None
 
     def get_paginated_response(self, data: Any) -> Response:
         """The page and where the next one is."""

@@ -19,7 +19,7 @@ MAX_DEPTH = 20
 # NUL can't be stored as text, a lone surrogate not even encoded; both become U+FFFD, since a
 # failure report must not be lost for one odd byte.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_MAY_HOLD_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\x00")
+_MAY_HOLD_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\x00|\xed[\xa0-\xbf]")
 
 
 class BoundedJSONParser(BaseParser):

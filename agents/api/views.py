@@ -171,10 +171,12 @@ class MessageListView(GenericAPIView[Message]):
     def post(self, request: Request) -> Response:
         """Say something to an agent or a channel."""
         data, now = validated(NewMessageIn, request.data), db_now()
+        # Whom it is for comes first: a message that can't be sent registers nobody.
+        to = message_services.destination(to=data.get("to"), channel=data.get("channel"))
         message = message_services.send_message(
             data["message"],
             sender=sender_name(request, data.get("from"), now=now),
-            to=message_services.destination(to=data.get("to"), channel=data.get("channel")),
+            to=to,
             priority=data.get("priority", Priority.NORMAL),
             now=now,
         )
@@ -204,7 +206,7 @@ def check_own_inbox(request: Request, agent: Agent) -> None:
 
 def sender_name(request: Request, named: str | None, *, now: datetime) -> str:
     """As whom the caller speaks: the agent, else the operator; raises as `author` does."""
-    agent = agent_services.author(caller_of(request), named, now=now)
+    agent = agent_services.author(caller_of(request), named, field="from", now=now)
     if agent is not None:
         return agent.name
     name = caller_of(request).name.upper()[:32]

@@ -32,7 +32,8 @@ LIVE_KEYS = 2
 
 def clean_name(name: str, *, field: str = "agentName") -> str:
     """`name` in upper case; raises InvalidInputError when it can't be an agent's."""
-    cleaned = name.strip().upper()
+    # ASCII first: upper() makes SS of ß and I of a dotless i.
+    cleaned = name.strip().upper() if name.isascii() else ""
     if not re.fullmatch(NAME_PATTERN, cleaned) or cleaned in RESERVED:
         raise InvalidInputError(
             field, "An agent's name is 1–32 letters, digits, - or _, and begins with a letter."
@@ -57,11 +58,14 @@ def register_agent(
     return agent
 
 
-def author(caller: Caller, named: str | None, *, now: datetime) -> Agent | None:
+def author(
+    caller: Caller, named: str | None, *, field: str = "agentName", now: datetime
+) -> Agent | None:
     """As whom `caller` speaks when the body names `named` as its author.
 
     Returns None when nobody is named and the caller is no agent. Raises NotYoursError when an
-    agent's key names another agent, InvalidInputError when an operator names an unknown one.
+    agent's key names another agent, InvalidInputError (of `field`) for a name that can't be one's,
+    a retired agent's, or an unknown one's from an operator.
     """
     if caller.kind is CallerKind.AGENT and caller.agent is not None:
         if named and named.strip().upper() != caller.agent.name:
@@ -70,9 +74,10 @@ def author(caller: Caller, named: str | None, *, now: datetime) -> Agent | None:
     elif not named:
         agent = None
     elif caller.kind is CallerKind.LOCAL:
-        agent = register_agent(named, now=now)
+        register_agent(clean_name(named, field=field), now=now)
+        agent = addressee(named, field=field)
     else:
-        agent = addressee(named)
+        agent = addressee(named, field=field)
     if agent is not None:
         touch_agent(agent, now=now)
     return agent
@@ -140,11 +145,13 @@ def retire_agent(agent: Agent, *, now: datetime) -> None:
 def create_key(agent: Agent | None, *, label: str = "") -> str:
     """A new key for `agent`, or an operator's when None. It is shown this once.
 
-    Raises InvalidInputError when the agent has two live keys already.
+    Raises InvalidInputError when the agent is retired or has two live keys already.
     """
     with transaction.atomic():
         if agent is not None:
-            Agent.objects.select_for_update().get(pk=agent.pk)
+            locked = Agent.objects.select_for_update().get(pk=agent.pk)
+            if locked.retired_at is not None:
+                raise InvalidInputError("agent", f"{agent.name} is retired.")
             if AgentKey.objects.filter(agent=agent, revoked=False).count() >= LIVE_KEYS:
                 raise InvalidInputError(
                     "agent", f"{agent.name} has {LIVE_KEYS} live keys; revoke one first."

@@ -68,7 +68,9 @@ def test_long_text_keeps_its_head_and_tail_and_says_what_was_cut(length: int) ->
 def test_a_legal_move_is_returned_and_an_illegal_one_raises() -> None:
     running, pending = DispatchStatus.RUNNING, DispatchStatus.PENDING
     assert check_move(DISPATCH_MOVES, pending, running, noun="dispatch") is running
-    with pytest.raises(IllegalMoveError, match="This dispatch is completed; it can't become pending"):
+    with pytest.raises(
+        IllegalMoveError, match="This dispatch is completed; it can't become pending"
+    ):
         check_move(DISPATCH_MOVES, DispatchStatus.COMPLETED, pending, noun="dispatch")
     with pytest.raises(IllegalMoveError):
         check_move(ATTEMPT_MOVES, AttemptOutcome.LOST, AttemptOutcome.SUCCEEDED, noun="attempt")
