@@ -46,8 +46,8 @@ class IncidentEventInline(TabularInline):
     """What happened to an incident, in order."""
 
     model = IncidentEvent
-    fields = ["seq", "at", "kind", "level", "actor", "data"]
-    readonly_fields = tuple(fields)
+    fields = ("seq", "at", "kind", "level", "actor", "data")
+    readonly_fields = ("seq", "at", "kind", "level", "actor", "data")
     ordering = ["seq"]
     extra = 0
     can_delete = False

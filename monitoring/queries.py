@@ -10,10 +10,10 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
-from agents.models import Agent, Attempt, Dispatch, Message, SystemBeat
+from agents.models import Agent, Attempt, Dispatch, SystemBeat
 from agents.queries import active_agents
 from agents.states import AttemptOutcome, DispatchStatus
-from failures.models import Failure, Incident
+from failures.models import Failure, Incident, IncidentEvent
 from failures.states import GroupStatus, IncidentStatus
 
 DAY = timedelta(hours=24)
@@ -162,13 +162,15 @@ def needs(*, now: datetime, window: timedelta) -> Needs:
 
 
 def told(dispatches: Sequence[Dispatch]) -> dict[int, Told]:
-    """Whom EVOX told that these are blocked or exhausted, by the dispatch's id."""
-    keys = {f"{row.status}:{row.pk}:{row.lease_epoch}": row.pk for row in dispatches}
-    rows = Message.objects.filter(dedup_key__in=list(keys)).select_related("to_agent", "channel")
-    return {
-        keys[row.dedup_key or ""]: Told(name=str(row.to_agent or row.channel), at=row.created_at)
-        for row in rows
-    }
+    """Whom EVOX told last that these are blocked or exhausted, by the dispatch's id."""
+    keys = {f"{row.status}:{row.pk}": row.pk for row in dispatches}
+    events = (
+        IncidentEvent.objects.filter(kind="told", incident__dedup_key__in=list(keys))
+        .exclude(incident__status=IncidentStatus.RESOLVED.value)
+        .order_by("at", "id")
+        .values_list("incident__dedup_key", "data__to", "at")
+    )
+    return {keys[key]: Told(name=str(to), at=at) for key, to, at in events}
 
 
 def recent_dispatches() -> list[Dispatch]:

@@ -70,7 +70,7 @@ def _page(request: HttpRequest, template: str) -> HttpResponseBase:
         return render(request, "monitoring/down.html", status=503)
     with timezone.override(ZoneInfo(settings.EVOX_TIME_ZONE)):
         body = render_to_string(template, context, request)
-    response: HttpResponseBase = HttpResponse(body)
+    response = HttpResponse(body)
     if template == FRAGMENT:
         etag = quote_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
         response["ETag"] = etag

@@ -21,7 +21,6 @@ from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.queries import active_agents
 from agents.states import DispatchStatus
 from recovery.models import PullRequest, WebhookDelivery
-from recovery import admin_reviews  # noqa: F401 - registers its classes, too
 from recovery.services import operator
 
 TIMELINE_SHOWN = 100
@@ -43,8 +42,8 @@ class AttemptInline(TabularInline):
     """Every try of a dispatch, in order."""
 
     model = Attempt
-    fields = ["number", "agent", "strategy", "outcome", "reason", "started", "ended"]
-    readonly_fields = tuple(fields)
+    fields = ("number", "agent", "strategy", "outcome", "reason", "started", "ended")
+    readonly_fields = ("number", "agent", "strategy", "outcome", "reason", "started", "ended")
     ordering = ["lease_epoch"]
     extra = 0
     can_delete = False
@@ -256,8 +255,8 @@ class PullRequestAdmin(HistoryAdmin):
     """Pull requests as GitHub last told."""
 
     list_display = ["repository", "number", "title", "author", "state", "draft", "updated_at"]
-    list_filter = ["state", "draft", "repository"]
-    search_fields = ["=number", "title", "author", "branch", "head_sha"]
+    list_filter = ["state", "draft", "is_fork"]
+    search_fields = ["=number", "repository", "title", "author", "branch", "head_sha"]
     date_hierarchy = "updated_at"
 
 
@@ -269,3 +268,7 @@ class WebhookDeliveryAdmin(HistoryAdmin):
     list_filter = ["status", "event"]
     search_fields = ["guid", "=number", "error"]
     date_hierarchy = "received_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        """Without the bodies, which may be 25 MiB each; the page of one row reads its own."""
+        return super().get_queryset(request).defer("body")
