@@ -200,7 +200,6 @@ class BriefedLearningOut(serializers.Serializer[Any]):
 
     id = serializers.IntegerField(source="learning.pk")
     version = serializers.IntegerField(source="learning.version")
-    title = serializers.CharField(source="learning.title")
     category = serializers.CharField(source="learning.category")
     text = serializers.CharField()
     why = serializers.CharField()

@@ -86,10 +86,9 @@ class LearningListView(GenericAPIView[Learning]):
             "caller": caller_of(request),
             "asked_for": wanted.get("status") == LearningStatus.PROPOSED,
         }
-        page = self.paginate_queryset(filtered(wanted)) or []
-        return self.get_paginated_response(
-            LearningOut(many=True, instance=page, context=context).data
-        )
+        rows = self.paginate_queryset(filtered(wanted)) or []
+        shown = [LearningOut(learning, context=context).data for learning in rows]
+        return self.get_paginated_response(shown)
 
     @extend_schema(
         operation_id="learnings_create", request=NewLearningIn, responses={201: LearningOut}

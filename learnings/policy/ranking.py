@@ -11,6 +11,8 @@ MOST = 8
 TOKEN_BUDGET = 600
 BYTES_PER_TOKEN = 3
 """On the safe side: English prose has about four."""
+ENTRY_TOKENS = 15
+"""Its heading and fence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +64,8 @@ def _tier(one: Candidate, reader: Reader) -> tuple[int, str]:
 
 
 def tokens(text: str) -> int:
-    """About how many tokens a model reads in `text`; rather too many than too few."""
-    return -(-len(text.encode()) // BYTES_PER_TOKEN)
+    """About how many tokens a model reads in the entry `text`; rather too many than too few."""
+    return -(-len(text.encode()) // BYTES_PER_TOKEN) + ENTRY_TOKENS
 
 
 def within_budget(

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 
 from agents import queries as agent_queries
 from agents.models import Agent, Attempt, Dispatch, Message
+from agents.policy import clip
 from agents.states import AttemptOutcome, Priority
 from failures.models import Failure
 from learnings.models import Injection, Learning
+from learnings.policy.flags import plain_line
 from learnings.policy.ranking import Candidate, Match, Reader, rank, within_budget
 
 MOST_MESSAGES = 5
@@ -21,6 +23,7 @@ MOST_CANDIDATES = 1_000
 CONSIDERED = 24
 """So many of the best are read in full: a short one may fit where a long one doesn't."""
 RECENT_FAILURES = 500
+SOLUTION_SHOWN = 600
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -130,7 +133,8 @@ def _fitting(matches: list[Match]) -> list[Told]:
 
 
 def _text(learning: Learning) -> str:
-    """Its rule; with the solution where a person approved one."""
-    if learning.template_only or learning.solution.startswith(learning.rule):
-        return learning.rule or learning.solution
-    return f"{learning.rule}\n{learning.solution}".strip()
+    """Its rule, with the solution where that says more than the rule."""
+    rule, solution = learning.rule, learning.solution
+    if rule and (learning.template_only or plain_line(solution).startswith(rule)):
+        return rule
+    return f"{rule}\n{clip(solution, SOLUTION_SHOWN)}".strip()

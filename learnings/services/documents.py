@@ -41,7 +41,9 @@ def page_of_learning(learning: Learning) -> Page:
 
 def publish(learning: Learning) -> bool:
     """Bring the learning's file up to date; whether it had to be written. Never raises OSError."""
-    file = _file_of(learning)
+    file = _path(learning.slug)
+    if learning.status == LearningStatus.RETIRED and not file.exists():
+        return False  # Nothing is left that would have to say so.
     try:
         written = _write(file, document(page_of_learning(learning)))
     except OSError:
@@ -72,10 +74,6 @@ def _path(slug: str) -> Path:
     return folder / f"{slug}.md"
 
 
-def _file_of(learning: Learning) -> Path:
-    return _path(learning.slug)
-
-
 def _shown_path(file: Path) -> str:
     if file.is_relative_to(settings.BASE_DIR):
         file = file.relative_to(settings.BASE_DIR)
@@ -101,8 +99,3 @@ def _write(file: Path, text: str) -> bool:
         temporary.unlink(missing_ok=True)
         raise
     return True
-
-
-def retired_without_document(learning: Learning) -> bool:
-    """Whether there is no file that would have to say that it is retired."""
-    return learning.status == LearningStatus.RETIRED and not _file_of(learning).exists()

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from agents import queries as agent_queries
-from agents.errors import NotFoundError, NotYoursError
+from agents.errors import IllegalMoveError, NotFoundError, NotYoursError
 from agents.services.messages import send_message
 from agents.services.records import audit
 from agents.states import check_move
@@ -32,7 +32,8 @@ def approve(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning
         if actor == learning.proposed_by:
             raise NotYoursError("Somebody else has to approve what one wrote oneself.")
         if learning.status != LearningStatus.PROPOSED:
-            _move(learning, LearningStatus.REJECTED)  # Only a proposal may be decided upon.
+            # The table lets a watched one become active again, but not by an approval.
+            raise IllegalMoveError("learning", learning.status, LearningStatus.ACTIVE.value)
         activate(learning, approved_by=actor, now=now)
 
     return _decide(pk, "approve", act, actor=actor, reason=reason, now=now)
@@ -112,7 +113,7 @@ def _decide(
         if learning.status in {LearningStatus.RETIRED, LearningStatus.REJECTED}:
             _set_guidance(learning, "")
         audit(verb, ("learning", pk), actor=actor, reason=reason, now=now)
-    if learning.published_at is not None and not documents.retired_without_document(learning):
+    if learning.published_at is not None:
         documents.publish(learning)
     return queries.learning_by_id(pk)
 

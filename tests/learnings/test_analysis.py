@@ -11,11 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from failures.models import FailureGroup
+from learnings import tasks
 from learnings.models import AnalysisRun, Learning
 from learnings.services import lifecycle
 from learnings.services.analysis import analyse, sweep
 from learnings.states import Trigger
-from learnings import tasks
 
 WEEK = timedelta(days=7)
 
@@ -182,7 +182,7 @@ def test_after_a_retirement_only_new_failures_count(world):
     assert Learning.objects.live().get().slug == "build-failure-missing-import-2"
 
 
-@pytest.mark.parametrize("approval, status", [("auto", "active"), ("review", "proposed")])
+@pytest.mark.parametrize(("approval", "status"), [("auto", "active"), ("review", "proposed")])
 def test_who_lets_template_text_be_told_is_a_setting(world, settings, approval, status):
     settings.EVOX_LEARNING_APPROVAL = approval
     world.fail(times=3)
