@@ -182,8 +182,8 @@ def commands() -> list[dict[str, Any]]:
 def tests() -> tuple[str, str]:
     """A test run, with what is installed."""
     if importlib.util.find_spec("pytest") and importlib.util.find_spec("pytest_django"):
-        options = "-q -p no:cacheprovider tests/failures/test_fingerprint.py"
-        return "Test the fingerprints", f"{PYTHON} -m pytest {options}"
+        options = "-q -p no:cacheprovider tests/failures/test_merging.py"
+        return "Test the merging of groups", f"{PYTHON} -m pytest {options}"
     return "Run Django's own checks", f"{PYTHON} manage.py check"
 
 
