@@ -112,6 +112,8 @@ def plan_review(action: str, pull: Pull, live: Live, *, known: Pull | None = Non
     if not pull.is_open or action == "closed":
         pks = tuple(review.pk for review in (live.waiting, live.running) if review)
         return CancelReview(pks) if pks else Ignore("It is closed, and no review is live.")
+    if known is not None and not known.is_open:
+        action = "reopened"  # Whatever it is called, it shows that one was missed.
     return _PLANS[action](pull, live)
 
 

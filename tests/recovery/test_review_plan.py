@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recovery import policy_reviews
@@ -118,6 +118,12 @@ def test_a_stale_event_creates_nothing_once_the_pull_request_is_closed():
         assert isinstance(plan_review(action, pull(action), Live(), known=closed), Ignore)
 
 
+def test_an_open_pull_request_that_was_closed_must_have_been_reopened():
+    edited = pull("edited", at=2)
+
+    assert plan_review("edited", edited, Live(), known=pull("closed")) == CreateReview(edited)
+
+
 def test_a_label_does_not_make_a_late_push_stale():
     assert known_after("labeled", pull("labeled", at=9), pull("opened")) is None
 
@@ -150,6 +156,7 @@ LIFE = [
 ]
 
 
+@settings(deadline=None)  # Two busy cores take what time they like.
 @given(st.lists(st.sampled_from(range(len(LIFE))), min_size=1, max_size=12))
 def test_whatever_arrives_the_newest_state_seen_decides(numbers):
     """Against the decision alone, with what waits carried along."""
