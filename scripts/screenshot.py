@@ -26,7 +26,7 @@ QUIET = (
     "--hide-scrollbars",
 )
 NARROWEST = 500
-"""A headless window is never narrower; a narrower page is shown in a frame of its width."""
+"""A headless window is never narrower."""
 
 
 def browser() -> str:
@@ -44,7 +44,7 @@ def command(arguments: argparse.Namespace, *, url: str, profile: str) -> list[st
         browser(),
         *QUIET,
         f"--user-data-dir={profile}",
-        f"--window-size={max(arguments.width, NARROWEST)},{arguments.height}",
+        f"--window-size={arguments.width},{arguments.height}",
         f"--force-device-scale-factor={arguments.scale}",
         f"--blink-settings=preferredColorScheme={0 if arguments.theme == 'dark' else 1}",
         # Time for the page's script to turn instants into ages.
@@ -64,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     arguments = parser.parse_args(argv)
+    if arguments.width < NARROWEST:
+        parser.error(f"--width: a headless window has {NARROWEST} pixels at least.")
     with tempfile.TemporaryDirectory(prefix="evox-shot-", ignore_cleanup_errors=True) as profile:
         done = subprocess.run(  # noqa: S603 - the browser that was found, with our own arguments
             command(arguments, url=arguments.url, profile=profile),
