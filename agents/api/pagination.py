@@ -34,7 +34,7 @@ class Pages(CursorPagination):
         return read_limit(request, default=50)
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self, queryset: Any, request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         """The rows of the page; raises ValidationError for a cursor that EVOX didn't make."""
         try:
