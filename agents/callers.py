@@ -49,3 +49,5 @@ class Caller:
 
 
 LOCAL_CALLER = Caller(kind=CallerKind.LOCAL, name="local")
+PAGE_CALLER = Caller(kind=CallerKind.VIEWER, name="page")
+"""A web page in a browser of this machine, without a key: an image of it must not count as told."""

@@ -12,6 +12,7 @@ from failures.api.incident_serializers import SEVERITIES, STATUSES
 from failures.api.serializers import ERROR_TYPES
 from failures.policy import MESSAGE_LIMIT
 from failures.states import ErrorType
+from learnings.api.serializers import TEXT_LIMIT, NewLearningIn
 
 
 def _dispatch_id() -> serializers.IntegerField:
@@ -101,3 +102,29 @@ class AlertAckIn(StrictSerializer):
 
     alertId = _dispatch_id()
     acknowledgedBy = serializers.CharField(required=False, max_length=64)
+
+
+class LearningQuery(serializers.Serializer[Any]):
+    """Which learnings: of whose failures, of which category, with which words."""
+
+    agent = serializers.CharField(required=False)
+    topic = serializers.CharField(required=False, max_length=40)
+    query = serializers.CharField(required=False, max_length=200)
+
+
+class SubmitLearningIn(NewLearningIn):
+    """The canonical forms, or `taskTitle` and `summary` as the original's agents send them."""
+
+    taskTitle = serializers.CharField(required=False, max_length=200)
+    summary = ClippedTextField(limit=TEXT_LIMIT, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A summary is something said."""
+        return attrs if attrs.get("summary") else super().validate(attrs)
+
+
+class BootQuery(serializers.Serializer[Any]):
+    """Who boots, and for which ticket."""
+
+    agentName = serializers.CharField(required=False)
+    ticketId = serializers.CharField(required=False, max_length=64)

@@ -10,8 +10,11 @@ from typing import Any
 import dj_database_url
 from csp.constants import NONE, SELF
 
+from agents.states import AgentStatus, AttemptOutcome, DispatchStatus
 from evox import env
 from evox.beat import BEAT_SCHEDULE
+from failures.states import IncidentStatus, ResolutionOutcome
+from learnings.states import LearningStatus
 
 BASE_DIR = env.BASE_DIR
 EVOX_DATA_DIR = env.data_dir()
@@ -192,6 +195,19 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "evox.schema.finish",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "AgentStatus": [status.value for status in AgentStatus],
+        "DispatchStatus": [status.value for status in DispatchStatus],
+        "IncidentStatus": [status.value for status in IncidentStatus],
+        "LearningStatus": [status.value for status in LearningStatus],
+        "AttemptOutcome": [outcome.value for outcome in AttemptOutcome],
+        "ResolutionOutcome": [outcome.value for outcome in ResolutionOutcome],
+    },
 }
 
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)

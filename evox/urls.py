@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from evox import compat, compat_talk
+from evox import compat, compat_learn, compat_talk
+from evox import schema as _schema  # noqa: F401 - tells the schema about our authenticators
 from monitoring.api.health import HealthView
 from recovery import webhooks
 
@@ -29,7 +30,10 @@ urlpatterns = [
     path("v2/getMessages", compat_talk.GetMessages.as_view()),
     path("alerts", compat_talk.Alerts.as_view()),
     path("alerts/acknowledge", compat_talk.AcknowledgeAlert.as_view()),
-    path("systemHealth", HealthView.as_view()),
+    path("learnings", compat_learn.Learnings.as_view()),
+    path("submitLearning", compat_learn.SubmitLearning.as_view()),
+    path("bootContext", compat_learn.BootContext.as_view()),
+    path("systemHealth", compat_learn.SystemHealth.as_view()),
     path("api/v1/health", HealthView.as_view()),
     path("", include("monitoring.urls")),
     path("api/v1/", include("recovery.urls")),

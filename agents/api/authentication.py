@@ -10,7 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from agents.callers import LOCAL_CALLER, Caller, CallerKind
+from agents.callers import LOCAL_CALLER, PAGE_CALLER, Caller, CallerKind
 from agents.models import AgentKey
 
 LOOPBACK = ("127.", "::1", "::ffff:127.")
@@ -70,9 +70,11 @@ class LoopbackAuthentication(BaseAuthentication):
         """The local caller; None where a key is required or the call came from elsewhere."""
         if settings.EVOX_REQUIRE_KEY or not _from_this_machine(request):
             return None
-        if request.method not in SAFE_METHODS and _from_a_page(request):
+        if not _from_a_page(request):
+            return LOCAL_CALLER, None
+        if request.method not in SAFE_METHODS:
             raise PermissionDenied("A web page can't write without a key.")
-        return LOCAL_CALLER, None
+        return PAGE_CALLER, None
 
 
 def _from_this_machine(request: Request) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
@@ -16,6 +17,17 @@ from agents.clock import db_now
 from agents.services.idempotency import Answer, once
 
 Handler = Callable[..., Response]
+
+documented = extend_schema(
+    parameters=[
+        OpenApiParameter(
+            "Idempotency-Key",
+            {"type": "string", "minLength": 1, "maxLength": 255},
+            OpenApiParameter.HEADER,
+            description="The same key and body again hear the first answer, for 24 hours.",
+        )
+    ]
+)
 
 
 def idempotent(handler: Handler) -> Handler:
@@ -35,7 +47,7 @@ def idempotent(handler: Handler) -> Handler:
         status, answer = once(key, scope=scope, body=request.data, act=act, now=db_now())
         return Response(answer, status=status)
 
-    return guarded
+    return documented(guarded)
 
 
 def _plain(data: Any) -> Any:
