@@ -133,6 +133,24 @@ def test_one_bad_delivery_does_not_strand_the_next(quinn, monkeypatch):
     assert stored() == [("failed", 1), ("processed", 2)]
 
 
+def test_what_a_redelivery_healed_meanwhile_is_left_alone(quinn, monkeypatch):
+    with monkeypatch.context() as patch:
+        break_reviews(patch)
+        deliver(pull_event())
+        deliver(pull_event(number=8), guid="two")
+    real = deliveries.process
+
+    def process_while_the_second_is_redelivered(delivery, *, now):
+        monkeypatch.setattr(deliveries, "process", real)
+        deliver(pull_event(number=8), guid="two")
+        real(delivery, now=now)
+
+    monkeypatch.setattr(deliveries, "process", process_while_the_second_is_redelivered)
+
+    assert deliveries.retry_due(now=db_now() + timedelta(minutes=1)) == 1
+    assert stored() == [("processed", 2), ("processed", 2)]
+
+
 def in_parallel(calls):
     def run(call):
         try:
