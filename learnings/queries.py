@@ -42,15 +42,23 @@ def patterns_without_learning(
 
     After a retirement only newer failures count; a rejection holds until its review date.
     """
-    mine = Learning.objects.filter(group=OuterRef("group"))
-    rejected = Q(status=LearningStatus.REJECTED.value, review_at__gt=now)
-    retired = mine.filter(retired_at__isnull=False).order_by("-retired_at").values("retired_at")[:1]
+    # Groups first, by the index of when they were last seen: mostly there are none.
+    mine = Learning.objects.filter(group=OuterRef("pk"))
+    rejected = mine.filter(status=LearningStatus.REJECTED.value, review_at__gt=now)
+    unwritten = list(
+        FailureGroup.objects.filter(last_seen_at__gte=seen_since, count__gte=threshold)
+        .exclude(Exists(mine.live()))
+        .exclude(Exists(rejected))
+        .order_by()
+        .values_list("id", flat=True)
+    )
+    if not unwritten:
+        return []
+    retired = Learning.objects.filter(group=OuterRef("group"), retired_at__isnull=False)
     found = (
         _recent(now)
-        .filter(group__last_seen_at__gte=seen_since, group__count__gte=threshold)
-        .exclude(Exists(mine.live()))
-        .exclude(Exists(mine.filter(rejected)))
-        .annotate(retired=Subquery(retired))
+        .filter(group__in=unwritten)
+        .annotate(retired=Subquery(retired.order_by("-retired_at").values("retired_at")[:1]))
         .filter(Q(retired__isnull=True) | Q(created_at__gt=F("retired")))
     )
     return _patterns(found, threshold=threshold)

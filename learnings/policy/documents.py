@@ -33,6 +33,8 @@ class Page:
     count: int
     agents: Sequence[str]
     evidence: Sequence[int]
+    template_only: bool = False
+    """Whether no agent wrote a word of it."""
     retired_at: datetime | None = None
 
 
@@ -76,11 +78,15 @@ def post(page: Page, *, is_pattern: bool) -> str:
     headline = "New pattern discovered" if is_pattern else "New learning"
     return (
         f"{headline}: {plain_line(page.title)}\n"
-        f"Problem:\n{fence(page.problem)}\n"
-        f"Solution:\n{fence(page.solution)}\n"
+        f"{_told('Problem', page.problem, page)}\n"
+        f"{_told('Solution', page.solution, page)}\n"
         f"Category: {plain_line(page.category)}\n"
         f"Count: {page.count}. Agents: {', '.join(page.agents) or 'none'}."
     )
+
+
+def _told(label: str, text: str, page: Page) -> str:
+    return f"{label}: {plain_line(text)}" if page.template_only else f"{label}:\n{fence(text)}"
 
 
 def briefing(data: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ def page_of_learning(learning: Learning) -> Page:
         count=learning.count,
         agents=learning.agents,
         evidence=sorted(learning.evidence),
+        template_only=learning.template_only,
         retired_at=learning.retired_at,
     )
 

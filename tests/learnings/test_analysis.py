@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from agents.models import Channel
 from failures.models import FailureGroup
 from learnings import tasks
 from learnings.models import AnalysisRun, Learning
@@ -32,8 +33,8 @@ def test_three_failures_make_one_learning_one_document_and_one_post(world, patte
     assert [file.name for file in patterns_dir.iterdir()] == [f"{learning.slug}.md"]
     assert learning.doc_path == str(patterns_dir / f"{learning.slug}.md")
     [post] = world.posts()
-    assert post.startswith("New pattern discovered: Build failure: Missing import\nProblem:")
-    assert "\nSolution:" in post
+    assert post.startswith("New pattern discovered: Build failure: Missing import\nProblem: ")
+    assert "\nSolution: None is known yet." in post
     assert "\nCategory: build" in post
 
 
@@ -211,7 +212,7 @@ def test_a_known_fix_is_proposed_and_told_only_when_a_person_approved(world, pat
     lifecycle.approve(learning.pk, actor="max", now=world.now)
 
     [post] = world.posts()
-    assert "Ran the codemod of the repository" in post
+    assert "\nSolution:\n```text\nRan the codemod of the repository\n```\n" in post
     [file] = patterns_dir.iterdir()
     assert "Ran the codemod of the repository" in file.read_text()
 
@@ -244,11 +245,9 @@ def test_both_tasks_run(world):
 
 
 def test_without_a_dev_channel_the_post_waits_for_it(world):
-    from agents.models import Channel
-
     Channel.objects.filter(name="dev").delete()
     world.fail(times=3)
-    analyse(Trigger.COMMAND, now=world.now)
+    analyse(Trigger.WEEKLY, now=world.now)
     assert world.the_learning().announced_at is None
 
     Channel.objects.create(name="dev", created_at=world.now)

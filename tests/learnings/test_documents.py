@@ -13,7 +13,8 @@ from learnings.states import Trigger
 @pytest.fixture
 def file(world, patterns_dir):
     world.fail(times=3)
-    analyse(Trigger.COMMAND, now=world.now)
+    # The week's run is made, so that a sweep doesn't make up for it.
+    analyse(Trigger.WEEKLY, now=world.now)
     return patterns_dir / f"{world.the_learning().slug}.md"
 
 
@@ -79,7 +80,7 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_analysis(world, setti
     settings.EVOX_PATTERNS_DIR = blocked
     world.fail(times=3)
 
-    analyse(Trigger.COMMAND, now=world.now)
+    analyse(Trigger.WEEKLY, now=world.now)
 
     assert world.the_learning().status == "active"
     assert world.the_learning().doc_path == ""
