@@ -1,0 +1,44 @@
+"""Whatever the order of verbs, crashes and clock jumps: the invariants of recovery hold."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.recovery.machine import Recovery
+
+STEPS = 50
+
+
+def walk(examples: int) -> None:
+    """About `examples` × STEPS steps, each followed by every invariant."""
+    run_state_machine_as_test(
+        Recovery,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],  # shrinking would take minutes; the steps are printed as is
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.fixture
+def quiet(caplog):
+    caplog.set_level(logging.CRITICAL)
+
+
+@pytest.mark.django_db
+def test_the_invariants_hold_over_a_thousand_steps(quiet):
+    walk(20)
+
+
+@pytest.mark.full
+@pytest.mark.django_db
+def test_the_invariants_hold_over_ten_thousand_steps(quiet):
+    walk(200)
