@@ -47,10 +47,14 @@ def claim_work(
 ) -> list[leases.Claimed]:
     """Sweep a little, then give `agent` up to `limit` dispatches; the CEO takes no work.
 
-    Raises NotYoursError for the CEO.
+    Raises NotYoursError for the CEO, a retired agent, and another agent's session.
     """
     if agent.role == AgentRole.CEO:
         raise NotYoursError("The CEO takes no work.")
+    if agent.retired_at is not None:
+        raise NotYoursError(f"{agent.name} is retired.")
+    if session is not None:
+        record_heartbeat(agent, status=None, session=session, now=now)
     sweeps.sweep_a_little(now=now)
     terms = leases.Terms(lease=lease or settings.EVOX_LEASE, deadline=settings.EVOX_DEADLINE)
     for left in reversed(range(CLAIM_TRIES)):
