@@ -256,3 +256,25 @@ def test_without_a_dev_channel_the_post_waits_for_it(world):
 
     assert len(world.posts()) == 1
     assert world.the_learning().announced_at == world.now
+
+
+def test_the_count_begins_with_the_week_of_the_pattern_and_goes_on(world):
+    world.fail(times=2, at=world.now - 4 * WEEK)
+    world.fail(times=3)
+    analyse(Trigger.COMMAND, now=world.now)
+    assert world.the_learning().count == 3
+
+    world.fail(at=world.now + 2 * WEEK)
+    analyse(Trigger.COMMAND, now=world.now + 2 * WEEK)
+
+    assert world.the_learning().count == 4
+
+
+def test_an_announcement_that_was_forgotten_is_not_made_twice(world):
+    world.fail(times=3)
+    analyse(Trigger.COMMAND, now=world.now)
+    Learning.objects.update(announced_at=None)
+
+    analyse(Trigger.COMMAND, now=world.now)
+
+    assert len(world.posts()) == 1
