@@ -29,7 +29,10 @@ demo: ## Run the demonstration, picture its page into docs/images/page.png, and 
 		curl -fs http://127.0.0.1:$(port)/healthz >/dev/null && break; \
 		kill -0 $$up || exit 1; sleep 1; \
 	done; \
-	sleep 120; \
+	for second in $$(seq 180); do \
+		curl -fs 'http://127.0.0.1:$(port)/api/v1/dispatches?status=exhausted' | grep -q '"id"' && break; \
+		sleep 1; \
+	done; sleep 10; \
 	$(python) scripts/screenshot.py http://127.0.0.1:$(port)/ docs/images/page.png --width 1280 --theme light
 
 bench: ## Measure the fingerprint.

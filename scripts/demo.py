@@ -8,17 +8,13 @@ one for good. No exit code is made up: what fails, fails by itself.
 
 from __future__ import annotations
 
-import http.server
 import importlib.util
-import json
 import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,8 +28,6 @@ import evoxctl
 ROOT = Path(__file__).resolve().parent.parent
 ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 AGENTS = ("SAM", "LEO", "ALEX")
-BUSY_SECONDS = 10.0
-"""How long the port, the lock and the starting server are in the way."""
 SETTLED_SECONDS = 120.0
 SETTLED = {"completed", "exhausted", "cancelled", "blocked"}
 REPEATING = 3
@@ -197,8 +191,9 @@ def linter() -> tuple[str, str]:
 @contextmanager
 def obstacles(folder: Path) -> Iterator[None]:
     """Another process that is in the way for a while; staging.json holds its ports."""
-    command = [sys.executable, __file__, "obstacles", str(folder / "clone" / "release.lock")]
-    with subprocess.Popen(  # noqa: S603 - this file
+    program = ROOT / "scripts" / "demo_obstacles.py"
+    command = [sys.executable, str(program), str(folder / "clone" / "release.lock")]
+    with subprocess.Popen(  # noqa: S603 - our own program
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process:
         assert process.stdout is not None  # noqa: S101 - for the type checker
@@ -207,31 +202,6 @@ def obstacles(folder: Path) -> Iterator[None]:
             yield
         finally:
             process.kill()
-
-
-def be_in_the_way(lock: Path) -> None:
-    """Hold a port and a lock file, and answer 503, for a while; ends when stdin does."""
-    ready_at = time.monotonic() + BUSY_SECONDS
-
-    class Starting(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            ready = time.monotonic() >= ready_at
-            self.send_response(200 if ready else 503)
-            self.end_headers()
-            self.wfile.write(b"staging is up" if ready else b"still starting")
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Starting)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
-    holder = socket.create_server(("127.0.0.1", 0))
-    lock.write_text(str(os.getpid()), encoding="utf-8")
-    print(json.dumps({"port": holder.getsockname()[1], "web": web.server_port}), flush=True)
-    time.sleep(BUSY_SECONDS)
-    holder.close()
-    lock.unlink()
-    sys.stdin.read()
 
 
 @contextmanager
@@ -304,7 +274,4 @@ def report(server: evoxctl.Server, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["obstacles"]:
-        be_in_the_way(Path(sys.argv[2]))
-    else:
-        sys.exit(main())
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What linters can't say about this house: each rule is a sentence, and each has failed once."""
+"""What linters can't say about this house."""
 
 from __future__ import annotations
 
