@@ -150,6 +150,15 @@ class Recovery(RuleBasedStateMachine):
         self._guarded(held, acts[verb])
 
     @precondition(lambda self: self.held)
+    @rule(data=st.data(), who=st.integers(0, 4))
+    def crash(self, data, who):
+        """A holder goes silent for a whole lease, and somebody else may take its work."""
+        held = self._pick(data, old=False)
+        self.now += timedelta(seconds=301)
+        sweeps.sweep(now=self.now)
+        self.held += claims.claim_work(self.agents[who], only=held.dispatch.pk, now=self.now)
+
+    @precondition(lambda self: self.held)
     @rule(data=st.data(), old=st.booleans(), marker=st.sampled_from([None, "c1", "c2"]))
     def progress(self, data, old, marker):
         held = self._pick(data, old=old)
@@ -248,9 +257,13 @@ class Recovery(RuleBasedStateMachine):
     # Helpers.
 
     def _pick(self, data, *, old):
-        """Any claim ever given; unless `old`, a live one if there is one."""
-        live = [] if old else [one for one in self.held if self._is_live(one)]
-        return data.draw(st.sampled_from(live or self.held))
+        """A live claim, or an `old` one, rather of work that somebody else holds by now."""
+        running = dict(Dispatch.objects.filter(status="running").values_list("pk", "lease_epoch"))
+        current = [one for one in self.held if one.dispatch.pk in running]
+        fitting = [
+            one for one in current if (running[one.dispatch.pk] != one.dispatch.lease_epoch) == old
+        ]
+        return data.draw(st.sampled_from(fitting or self.held))
 
     def _is_live(self, held):
         return Dispatch.objects.filter(
