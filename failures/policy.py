@@ -38,3 +38,11 @@ def ticket_of(context: dict[str, Any]) -> str:
     """The ticket that a failure's context names, or ""."""
     ticket = context.get("ticketId") or context.get("ticket") or ""
     return ticket[:64] if isinstance(ticket, str) else ""
+
+
+def group_title(template: str, *, tool_code: str = "", error_class: str = "") -> str:
+    """What a group is called: its tool's code or exception class, then its masked words."""
+    name = error_class or tool_code
+    if not name or name in template:
+        return template
+    return f"{name}: {template}" if template else name

@@ -14,6 +14,7 @@ from agents.models import Agent, Attempt, Dispatch, SystemBeat
 from agents.queries import active_agents
 from agents.states import AttemptOutcome, DispatchStatus
 from failures.models import Failure, Incident, IncidentEvent
+from failures.policy import group_title
 from failures.states import GroupStatus, IncidentStatus
 
 DAY = timedelta(hours=24)
@@ -69,7 +70,7 @@ class Repeat:
     """A group of like failures that came back."""
 
     group_id: int
-    template: str
+    title: str
     error_type: str
     count: int
     agents: Sequence[str]
@@ -197,7 +198,13 @@ def repeats(*, now: datetime, window: timedelta = WEEK) -> list[Repeat]:
         Failure.objects.filter(created_at__gt=now - window, created_at__lte=now)
         .exclude(group__status=GroupStatus.IGNORED.value)
         .order_by()
-        .values("group_id", "group__template", "group__error_type")
+        .values(
+            "group_id",
+            "group__template",
+            "group__tool_code",
+            "group__error_class",
+            "group__error_type",
+        )
         .annotate(
             n=Count("id"), last=Max("created_at"), names=ArrayAgg("agent__name", distinct=True)
         )
@@ -207,7 +214,11 @@ def repeats(*, now: datetime, window: timedelta = WEEK) -> list[Repeat]:
     return [
         Repeat(
             group_id=row["group_id"],
-            template=row["group__template"],
+            title=group_title(
+                row["group__template"],
+                tool_code=row["group__tool_code"],
+                error_class=row["group__error_class"],
+            ),
             error_type=row["group__error_type"],
             count=row["n"],
             agents=row["names"],

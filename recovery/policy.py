@@ -12,6 +12,8 @@ from agents.states import Strategy
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 LADDER = (Strategy.REPEAT_WITH_EVIDENCE, Strategy.FRESH_START, Strategy.ALTERNATIVE_APPROACH)
 MAX_HOLD = timedelta(days=1)
+MAX_HOLDS = 20
+"""So often may work be held; then a hold is a failure like any other."""
 EVIDENCE_LIMIT = 800
 NOTES_THAT_COUNT = 3
 
@@ -51,6 +53,7 @@ def plan_retry(  # noqa: PLR0913 - every input of the decision, named
     used: Sequence[Strategy] = (),
     retryable: bool = True,
     hold_until: datetime | None = None,
+    holds: int = 0,
     backoff: Sequence[timedelta] = BACKOFF,
     jitter: float = 0.0,
     draw: float = 0.0,
@@ -59,11 +62,12 @@ def plan_retry(  # noqa: PLR0913 - every input of the decision, named
 
     `used` are the strategies of earlier tries in order, `draw` a number from [0, 1) that spreads
     the delay over [backoff, backoff × (1 + jitter)): one-sided, so that no retry is ever early.
-    `hold_until` is when the caller says it can go on, such as the end of a rate limit.
+    `hold_until` is when the caller says it can go on, such as the end of a rate limit; `holds`
+    how often it was handed back before without using up a try.
     """
     if not retryable:
         return GiveUp(reason="Given up: the agent says that another try can't help.")
-    if hold_until is not None and hold_until > now:
+    if hold_until is not None and hold_until > now and holds < MAX_HOLDS:
         until = min(hold_until, now + MAX_HOLD)
         return Hold(until=until, reason=f"Held until {until:%H:%M:%S} UTC, as the agent asked.")
     if attempt >= max_attempts:

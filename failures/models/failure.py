@@ -6,6 +6,7 @@ from django.db import models
 
 from agents.models import Agent, Attempt
 from agents.models.fields import choices_of, one_of
+from failures.policy import group_title
 from failures.states import ErrorType, GroupStatus, ResolutionOutcome
 
 
@@ -46,7 +47,12 @@ class FailureGroup(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.template or self.fingerprint
+        return self.title or self.fingerprint
+
+    @property
+    def title(self) -> str:
+        """What it is called in front of anybody."""
+        return group_title(self.template, tool_code=self.tool_code, error_class=self.error_class)
 
 
 class Failure(models.Model):

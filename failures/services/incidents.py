@@ -13,7 +13,7 @@ from agents.errors import EvoxError, InvalidInputError, NotFoundError
 from agents.models import Agent, Dispatch
 from agents.models.message import SYSTEM
 from agents.policy import clip
-from agents.services.messages import send_message
+from agents.services.messages import send_message, team_channel
 from agents.states import Priority, check_move
 from failures import kinds
 from failures.models import Incident, IncidentEvent
@@ -125,9 +125,9 @@ def _tell_first(incident: Incident, rule: kinds.KindRule, *, now: datetime) -> N
         text = f"{text}\n{clip(incident.message, 2_000)}"
     destinations: list[Any] = []
     if rule.tells_dev:
-        destinations.append(agent_queries.channel_named("dev"))
+        destinations.append(team_channel(now=now))
     if rule.tells_lead:
-        destinations.append(agent_queries.lead() or agent_queries.channel_named("dev"))
+        destinations.append(agent_queries.lead() or team_channel(now=now))
     for to in dict.fromkeys(destinations):
         name = to.name
         send_message(

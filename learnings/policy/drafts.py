@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from failures.policy import group_title
 from failures.states import ErrorType, ResolutionOutcome
 from learnings.policy.flags import plain_line, review_flags
 from learnings.states import Approval
@@ -102,7 +103,10 @@ def draft(facts: Facts) -> Draft:
 def safe_name(facts: Facts, *, flags: Sequence[str]) -> str:
     """What a pattern may be called in front of agents: without its words when they are flagged."""
     if not flags and facts.template.strip():
-        return plain_line(facts.template)
+        title = group_title(
+            facts.template, tool_code=facts.tool_code, error_class=facts.error_class
+        )
+        return plain_line(title)
     parts = [part for part in (facts.tool_code, facts.error_class) if _NAME.fullmatch(part)]
     return " ".join(part for part in parts if not review_flags(part))
 

@@ -60,6 +60,7 @@ def after_failure(
         used=[Strategy(a.strategy) for a in agent_queries.attempts_of(dispatch)],
         retryable=terms.retryable,
         hold_until=now + timedelta(seconds=terms.hold_seconds) if terms.hold_seconds else None,
+        holds=dispatch.lease_epoch - dispatch.attempt - dispatch.crash_count,
         backoff=settings.EVOX_RETRY_BACKOFF,
         jitter=settings.EVOX_RETRY_JITTER,
         draw=random.random(),  # noqa: S311 - spreads load, guards nothing

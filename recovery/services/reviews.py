@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from agents import queries as agent_queries
-from agents.errors import NotFoundError
-from agents.models import Agent, Channel, Dispatch
+from agents.models import Dispatch
 from agents.services.dispatches import DuplicateKeyError, NewDispatch, create_dispatch
-from agents.services.messages import send_message
+from agents.services.messages import send_message, team_channel
 from agents.services.records import audit
 from agents.states import WAITING, DispatchStatus, Priority
 from recovery import policy, policy_reviews
@@ -211,16 +210,6 @@ def _tell_of_no_reviewer(dispatch: Dispatch, why: str, *, now: datetime) -> None
 
 
 def tell_somebody(text: str, *, key: str, about: tuple[str, int], now: datetime) -> None:
-    """Write to the lead, else into the channel dev, once a `key`; without either, into the log."""
-    to = _listener()
-    if to is None:
-        logger.warning("Nobody is there to hear: %s", text)
-        return
+    """Write to the lead, else into the channel dev, once a `key`."""
+    to = agent_queries.lead() or team_channel(now=now)
     send_message(text, to=to, priority=Priority.HIGH, about=about, dedup_key=key, now=now)
-
-
-def _listener() -> Agent | Channel | None:
-    try:
-        return agent_queries.lead() or agent_queries.channel_named("dev")
-    except NotFoundError:
-        return None

@@ -256,3 +256,10 @@ def test_notes_count_again_after_a_new_marker():
     mark = next_mark(mark, marker="c2", note=None)
     assert mark is not None
     assert next_mark(mark, marker=None, note="on") == ProgressMark(marker="c2", unmarked_notes=1)
+
+
+def test_work_is_held_twenty_times_then_a_hold_is_a_failure_like_any_other():
+    later = T0 + timedelta(minutes=30)
+
+    assert isinstance(plan_retry(attempt=1, hold_until=later, holds=19, now=T0), Hold)
+    assert isinstance(plan_retry(attempt=1, hold_until=later, holds=20, now=T0), Retry)
