@@ -283,7 +283,7 @@ def test_a_command_that_is_cancelled_while_it_runs_is_killed(
     dispatch, pid = queue("echo $$ > pid; sleep 300"), tmp_path / "pid"
     with working(url, environment, tmp_path):
         wait_until(lambda: pid.exists() and pid.read_text())
-        assert Agent.objects.get(name="SAM").status == "busy"
+        wait_until(lambda: Agent.objects.get(name="SAM").status == "busy")
         cancel_dispatch(dispatch.pk, actor="test", now=timezone.now())
         wait_until(lambda: status_of(dispatch) == "cancelled")
         wait_until(lambda: not is_alive(int(pid.read_text())))
