@@ -44,7 +44,9 @@ def idempotent(handler: Handler) -> Handler:
             return response.status_code, _plain(response.data)
 
         scope = f"{caller_of(request).pk} {request.path}"[:300]
-        status, answer = once(key, scope=scope, body=request.data, act=act, now=db_now())
+        # A flat call may come with its arguments in the query.
+        said = [request.data, request.META["QUERY_STRING"]] if request.GET else request.data
+        status, answer = once(key, scope=scope, body=said, act=act, now=db_now())
         return Response(answer, status=status)
 
     return documented(guarded)
