@@ -20,8 +20,8 @@ from agents.errors import EvoxError, IllegalMoveError
 from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.queries import active_agents
 from agents.states import DispatchStatus
-from recovery.models import PullRequest, WebhookDelivery
-from recovery.services import operator
+from recovery.models import AgentBreaker, PullRequest, WebhookDelivery
+from recovery.services import breakers, operator
 
 TIMELINE_SHOWN = 100
 
@@ -272,3 +272,19 @@ class WebhookDeliveryAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         """Without the bodies, which may be 25 MiB each; the page of one row reads its own."""
         return super().get_queryset(request).defer("body")
+
+
+@admin.register(AgentBreaker)
+class AgentBreakerAdmin(HistoryAdmin):
+    """Who is kept from claiming for failing in a row, and until when."""
+
+    list_display = ["agent", "open_until", "trips", "updated_at"]
+    list_select_related = ["agent"]
+    actions = ["reset"]
+
+    @admin.action(description="Reset: let it claim again", permissions=["operate"])
+    def reset(self, request: HttpRequest, queryset: QuerySet[AgentBreaker]) -> None:
+        """Hold nothing more against selected agents."""
+        for row in queryset.select_related("agent"):
+            breakers.reset(row.agent, actor=request.user.get_username(), now=db_now())
+        self.message_user(request, "They may claim again.")

@@ -24,6 +24,8 @@ class Retry:
 
     at: datetime
     strategy: Strategy
+    elsewhere: bool = False
+    """Whether another agent shall have it: the one that failed gets it only if nobody else can."""
     reason: str = field(default="", compare=False)
 
 
@@ -54,6 +56,8 @@ def plan_retry(  # noqa: PLR0913 - every input of the decision, named
     retryable: bool = True,
     hold_until: datetime | None = None,
     holds: int = 0,
+    agent_specific: bool = False,
+    others: bool = False,
     backoff: Sequence[timedelta] = BACKOFF,
     jitter: float = 0.0,
     draw: float = 0.0,
@@ -63,7 +67,8 @@ def plan_retry(  # noqa: PLR0913 - every input of the decision, named
     `used` are the strategies of earlier tries in order, `draw` a number from [0, 1) that spreads
     the delay over [backoff, backoff × (1 + jitter)): one-sided, so that no retry is ever early.
     `hold_until` is when the caller says it can go on, such as the end of a rate limit; `holds`
-    how often it was handed back before without using up a try.
+    how often it was handed back before without using up a try. `agent_specific` says that the
+    failure is the agent's own, `others` that another agent could do the work.
     """
     if not retryable:
         return GiveUp(reason="Given up: the agent says that another try can't help.")
@@ -72,14 +77,23 @@ def plan_retry(  # noqa: PLR0913 - every input of the decision, named
         return Hold(until=until, reason=f"Held until {until:%H:%M:%S} UTC, as the agent asked.")
     if attempt >= max_attempts:
         return GiveUp(reason=f"Given up after {attempt} of {max_attempts} tries.")
+    strategy = next_strategy(used)
+    failed = f"Try {attempt} of {max_attempts} failed"
+    if agent_specific and others:
+        reason = f"{failed}, and that is this agent's own trouble: another agent gets it now."
+        return Retry(at=now, strategy=strategy, elsewhere=True, reason=reason)
     base = backoff[min(attempt, len(backoff)) - 1]
     delay = base * (1 + jitter * draw)
-    strategy = next_strategy(used)
-    reason = (
-        f"Try {attempt} of {max_attempts} failed; the next starts in {spoken(delay)}"
-        f" with strategy {strategy.value}."
+    elsewhere = others and strategy is Strategy.ALTERNATIVE_APPROACH
+    return Retry(
+        at=now + delay,
+        strategy=strategy,
+        elsewhere=elsewhere,
+        reason=f"{failed}; the next starts in {spoken(delay)} with strategy {strategy.value}"
+        + (", by another agent" if elsewhere else "")
+        + ("; nobody else can take it" if agent_specific else "")
+        + ".",
     )
-    return Retry(at=now + delay, strategy=strategy, reason=reason)
 
 
 def next_strategy(used: Sequence[Strategy]) -> Strategy:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q
 
-from agents.models import Agent, Dispatch
-from agents.states import DispatchStatus
+from agents.models import Agent, Attempt, Dispatch
+from agents.queries import active_agents
+from agents.states import AgentRole, AgentStatus, AttemptOutcome, DispatchStatus
+from failures.models import Failure
+
+MEMORY = timedelta(days=7)
+"""How far back it is asked whether others have a failure, or got past it."""
 
 
 def next_for(agent: Agent, *, now: datetime) -> Dispatch | None:
@@ -26,3 +32,40 @@ def next_for(agent: Agent, *, now: datetime) -> Dispatch | None:
     )
     found = Dispatch.objects.filter(waiting, mine).exclude(Exists(runs))
     return found.order_by("rank_at", "id").first()
+
+
+def able_agents(skills: Sequence[str], *, now: datetime) -> list[Agent]:
+    """Workers that could take work of these skills: not offline, and no breaker open."""
+    workers = active_agents().filter(role=AgentRole.WORKER.value, skills__contains=list(skills))
+    return list(
+        workers.exclude(status=AgentStatus.OFFLINE.value).exclude(breaker__open_until__gt=now)
+    )
+
+
+def others_for(dispatch: Dispatch, agent: Agent, *, now: datetime) -> bool:
+    """Whether an agent other than this one, and not excluded, could take the dispatch."""
+    barred = {agent.pk, *dispatch.excluded_agents}
+    return any(a.pk not in barred for a in able_agents(dispatch.required_skills, now=now))
+
+
+def online_others_for(dispatch: Dispatch, agent: Agent, *, now: datetime) -> bool:
+    """As `others_for`, counting only agents that show life."""
+    barred = {agent.pk, *dispatch.excluded_agents}
+    able = able_agents(dispatch.required_skills, now=now)
+    return any(a.pk not in barred and a.is_online(now=now) for a in able)
+
+
+def others_have(fingerprint: str, agent: Agent, *, now: datetime) -> bool:
+    """Whether another agent met the same failure in the last seven days."""
+    met = Failure.objects.filter(fingerprint=fingerprint, created_at__gte=now - MEMORY)
+    return met.exclude(agent=agent).exists()
+
+
+def others_got_past(fingerprint: str, agent: Agent, *, now: datetime) -> bool:
+    """Whether another agent completed, within seven days, work that this failure had held up."""
+    done = Attempt.objects.filter(
+        outcome=AttemptOutcome.SUCCEEDED.value,
+        ended_at__gte=now - MEMORY,
+        dispatch__last_fingerprint=fingerprint,
+    )
+    return done.exclude(agent=agent).exists()

@@ -46,6 +46,10 @@ class DispatchQuerySet(models.QuerySet["Dispatch"]):
         """Kept for an agent that did not come for it in time."""
         return self.filter(_PENDING, agent_until__lte=now)
 
+    def shutting_out(self, *, now: datetime) -> DispatchQuerySet:
+        """Waiting for anybody but the agents that failed it."""
+        return self.filter(_PENDING, agent__isnull=True).exclude(excluded_agents=[])
+
     def finished(self) -> DispatchQuerySet:
         """Nothing more happens to these by themselves."""
         return self.filter(_FINISHED)
@@ -196,6 +200,12 @@ class Dispatch(models.Model):
                 name="dispatch_kept",
                 fields=["agent_until", "id"],
                 condition=_PENDING & Q(agent_until__isnull=False),
+            ),
+            # Sweep: kept from some agents, who may be all that are left.
+            models.Index(
+                name="dispatch_shutting_out",
+                fields=["id"],
+                condition=_PENDING & Q(agent__isnull=True) & ~Q(excluded_agents=[]),
             ),
             # API and page: the newest by status.
             models.Index(name="dispatch_by_status", fields=["status", "-id"]),

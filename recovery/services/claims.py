@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,11 +12,12 @@ from django.db import IntegrityError, transaction
 from agents.errors import NotYoursError
 from agents.models import Agent, Attempt, Dispatch
 from agents.policy import clip
+from agents.queries import current_work
 from agents.services import leases
 from agents.services.agents import record_heartbeat
 from agents.states import AgentRole, AgentStatus
 from recovery import policy
-from recovery.services import outcomes, sweeps
+from recovery.services import breakers, outcomes, sweeps
 from recovery.services.reports import check_holder
 
 NOTE_LIMIT = 2_000
@@ -56,18 +57,54 @@ def claim_work(
     if session is not None:
         record_heartbeat(agent, status=None, session=session, now=now)
     sweeps.sweep_a_little(now=now)
+    allowed = _allowed(agent, limit, now=now)
+    if allowed == 0:
+        return []
     terms = leases.Terms(lease=lease or settings.EVOX_LEASE, deadline=settings.EVOX_DEADLINE)
+    request = _Request(agent, terms=terms, limit=allowed, session=session, only=only)
+    claimed = _claim(request, now=now)
+    if not claimed and sweeps.lift_exclusions(now=now):
+        claimed = _claim(request, now=now)
+    return claimed
+
+
+@dataclass(frozen=True)
+class _Request:
+    agent: Agent
+    _: KW_ONLY
+    terms: leases.Terms
+    limit: int
+    session: UUID | None
+    only: int | None
+
+
+def _claim(request: _Request, *, now: datetime) -> list[leases.Claimed]:
     for left in reversed(range(CLAIM_TRIES)):
         try:
             with transaction.atomic():
                 return leases.claim_dispatches(
-                    agent, terms=terms, limit=limit, session=session, only=only, now=now
+                    request.agent,
+                    terms=request.terms,
+                    limit=request.limit,
+                    session=request.session,
+                    only=request.only,
+                    now=now,
                 )
         except IntegrityError:
             # Two claims met over one unique key; whoever was first runs, the other looks again.
             if left == 0:
                 raise
     return []
+
+
+def _allowed(agent: Agent, limit: int, *, now: datetime) -> int:
+    """How many dispatches the agent's breaker lets it claim: none, one to prove itself, or all."""
+    breaker = breakers.breaker_of(agent)
+    if breaker.is_open(now=now):
+        return 0
+    if breaker.is_half_open(now=now):
+        return 0 if current_work(agent) else 1
+    return max(limit, 1)
 
 
 def heartbeat_seconds(agent: Agent, lease_seconds: int | None = None) -> int:

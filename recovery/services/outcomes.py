@@ -18,7 +18,8 @@ from failures import queries as failure_queries
 from failures.models import Failure
 from failures.services.incidents import NewIncident, open_incident, resolve_by_key
 from failures.states import IncidentKind
-from recovery import policy
+from recovery import policy, policy_breaker, queries
+from recovery.services import breakers
 
 KEEP_FOR = timedelta(seconds=60)
 """How long a retry of open work waits for the agent that knows it, before all may take it."""
@@ -32,6 +33,8 @@ RETRY_FIELDS = (
     "agent",
     "agent_until",
     "attempt",
+    "excluded_agents",
+    "open_to_all",
 )
 
 
@@ -54,8 +57,13 @@ def after_failure(
     if dispatch.cancel_requested_at is not None:
         cancel_running(dispatch, attempt, now=now)
         return
+    own = is_agents_own(attempt.agent, dispatch, failure, now=now)
+    # Its own trouble is worth a wait for somebody else; another view of the work is not.
+    could = queries.others_for if own else queries.online_others_for
     plan = policy.plan_retry(
         attempt=dispatch.attempt,
+        agent_specific=own,
+        others=could(dispatch, attempt.agent, now=now),
         max_attempts=dispatch.max_attempts,
         used=[Strategy(a.strategy) for a in agent_queries.attempts_of(dispatch)],
         retryable=terms.retryable,
@@ -75,16 +83,19 @@ def carry_out(plan: policy.Plan, dispatch: Dispatch, failure: Failure, *, now: d
     """Move a locked running dispatch to where `plan` says."""
     dispatch.reason = plan.reason
     match plan:
-        case policy.Retry(at=at, strategy=strategy):
+        case policy.Retry(at=at, strategy=strategy, elsewhere=elsewhere):
             leave_running(dispatch, DispatchStatus.RETRYING, now=now)
             dispatch.run_at, dispatch.next_strategy = at, strategy.value
             dispatch.instructions = instructions_for(dispatch, strategy, failure)
-            _address_retry(dispatch, strategy, at)
+            if elsewhere:
+                give_to_others(dispatch)
+            else:
+                _keep_for_agent(dispatch, at)
         case policy.Hold(until=until):
             leave_running(dispatch, DispatchStatus.RETRYING, now=now)
             dispatch.run_at = until
             dispatch.attempt -= 1
-            _address_retry(dispatch, Strategy(dispatch.next_strategy), until)
+            _keep_for_agent(dispatch, until)
         case policy.GiveUp():
             exhaust(dispatch, now=now)
         case _:
@@ -92,13 +103,33 @@ def carry_out(plan: policy.Plan, dispatch: Dispatch, failure: Failure, *, now: d
     dispatch.save(update_fields=RETRY_FIELDS)
 
 
-def _address_retry(dispatch: Dispatch, strategy: Strategy, at: datetime) -> None:
-    """Open work is kept a while for the agent that knows it, unless another shall look at it."""
-    if not dispatch.open_to_all:
-        return
-    if strategy is Strategy.ALTERNATIVE_APPROACH:
-        dispatch.agent, dispatch.agent_until = None, None
-    else:
+def is_agents_own(agent: Agent, dispatch: Dispatch, failure: Failure, *, now: datetime) -> bool:
+    """Whether the failure is the agent's rather than the work's; counts it on its breaker.
+
+    It is when others got past the same failure, when its breaker opens, and when it speaks of
+    credentials or quota that nobody else has trouble with.
+    """
+    others_have = queries.others_have(failure.fingerprint, agent, now=now)
+    breaker = breakers.note_failure(
+        agent, dispatch_id=dispatch.pk, others_have_it=others_have, now=now
+    )
+    return (
+        breaker.is_open(now=now)
+        or (not others_have and policy_breaker.is_own_access(failure.message))
+        or queries.others_got_past(failure.fingerprint, agent, now=now)
+    )
+
+
+def give_to_others(dispatch: Dispatch) -> None:
+    """Open it to all but the agent that holds it, in memory; the caller saves it."""
+    if dispatch.agent_id is not None and dispatch.agent_id not in dispatch.excluded_agents:
+        dispatch.excluded_agents = [*dispatch.excluded_agents, dispatch.agent_id]
+    dispatch.agent, dispatch.agent_until, dispatch.open_to_all = None, None, True
+
+
+def _keep_for_agent(dispatch: Dispatch, at: datetime) -> None:
+    """Open work is kept a while for the agent that knows it."""
+    if dispatch.open_to_all:
         dispatch.agent_until = at + KEEP_FOR
 
 

@@ -27,7 +27,7 @@ from agents.services.leases import (
 from agents.states import AttemptOutcome, DispatchStatus
 from failures.services.log import NewFailure, log_failure
 from failures.states import ErrorType
-from recovery.services import outcomes
+from recovery.services import breakers, outcomes
 
 REASON_LIMIT = 2_000
 _REPORTED = "reported"
@@ -60,6 +60,7 @@ def complete_dispatch(
 
     def complete(dispatch: Dispatch, attempt: Attempt) -> dict[str, Any]:
         close_attempt(attempt, AttemptOutcome.SUCCEEDED, now=now)
+        breakers.note_success(attempt.agent, now=now)
         if result is not None or evidence:
             attempt.result = {"result": result, "evidence": evidence}
         leave_running(dispatch, DispatchStatus.COMPLETED, now=now)

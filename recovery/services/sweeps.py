@@ -10,17 +10,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
 from agents.models import Attempt, Dispatch
 from agents.models.dispatch import DispatchQuerySet
+from agents.models.message import SYSTEM
 from agents.services import records
 from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
 from agents.states import AttemptOutcome, DispatchStatus
 from failures.states import ErrorType
-from recovery import policy
+from recovery import policy, queries
 from recovery.services import outcomes
 from recovery.services.reports import FailureReport, log_and_plan
 
@@ -30,6 +31,17 @@ SWEEP_LOCK = 0x45564F01
 """Key of the advisory lock that one sweep at a time holds."""
 LIMIT = 500
 LITTLE = 10
+OTHERS_HAVE = timedelta(minutes=15)
+"""So long work waits for agents that could take it but show no life."""
+LOST_FIELDS = (
+    *LEAVE_FIELDS,
+    "crash_count",
+    "attempt",
+    "agent",
+    "agent_until",
+    "excluded_agents",
+    "open_to_all",
+)
 STATEMENT_TIMEOUT_MS = 5_000
 
 _ANYTHING_TO_DO = """
@@ -49,6 +61,7 @@ class Swept:
     overdue: int = 0
     released: int = 0
     opened: int = 0
+    lifted: int = 0
 
 
 def sweep(*, limit: int = LIMIT, now: datetime) -> Swept | None:
@@ -62,6 +75,7 @@ def sweep(*, limit: int = LIMIT, now: datetime) -> Swept | None:
             overdue=_each(rows.all().past_deadline, end_overdue, limit=limit, now=now),
             released=_each(rows.all().due, release_retry, limit=limit, now=now),
             opened=_each(rows.all().address_lapsed, open_up, limit=limit, now=now),
+            lifted=lift_exclusions(limit=limit, now=now),
         )
 
 
@@ -129,6 +143,26 @@ def open_up(dispatch: Dispatch, now: datetime) -> None:
     dispatch.save(update_fields=["agent", "agent_until", "updated_at"])
 
 
+def lift_exclusions(*, limit: int = LITTLE, now: datetime) -> int:
+    """Let the excluded back in where nobody else can or comes; how many dispatches that was."""
+    rows = Dispatch.objects.all().shutting_out
+    return _each(rows, _lift_when_alone, limit=limit, now=now)
+
+
+def _lift_when_alone(dispatch: Dispatch, now: datetime) -> None:
+    barred = set(dispatch.excluded_agents)
+    able = queries.able_agents(dispatch.required_skills, now=now)
+    others = [agent for agent in able if agent.pk not in barred]
+    waits_for_somebody = now - dispatch.updated_at < OTHERS_HAVE
+    if any(agent.is_online(now=now) for agent in others) or (others and waits_for_somebody):
+        return
+    dispatch.excluded_agents = []
+    dispatch.reason = "Nobody else came for it, so those who failed it may try again."
+    dispatch.updated_at = now
+    dispatch.save(update_fields=["excluded_agents", "reason", "updated_at"])
+    records.audit("lift_exclusion", dispatch, actor=SYSTEM, reason=dispatch.reason, now=now)
+
+
 def lose_lease(dispatch: Dispatch, now: datetime) -> None:
     """The holder went silent. Not a failure of the work: no try is used up, a crash is counted."""
     attempt = _running_attempt(dispatch)
@@ -152,9 +186,11 @@ def lose_lease(dispatch: Dispatch, now: datetime) -> None:
         outcomes.exhaust(dispatch, now=now)
     else:
         leave_running(dispatch, DispatchStatus.PENDING, now=now)
-        if dispatch.open_to_all:
+        if queries.online_others_for(dispatch, attempt.agent, now=now):
+            outcomes.give_to_others(dispatch)
+        elif dispatch.open_to_all:
             dispatch.agent = None
-    dispatch.save(update_fields=[*LEAVE_FIELDS, "crash_count", "attempt", "agent"])
+    dispatch.save(update_fields=LOST_FIELDS)
 
 
 def end_overdue(dispatch: Dispatch, now: datetime) -> None:

@@ -22,6 +22,7 @@ from tests.recovery.world import (
     block,
     complete,
     fail,
+    hire,
     outcomes_of,
     queue,
     row,
@@ -89,7 +90,7 @@ def test_the_first_retry_of_an_unshortened_installation_is_60_to_72_seconds_ahea
     # 60 × [1, 1.2) with the default settings.
     for number in range(20):
         queue(f"d{number}")
-        held = take(team.sam)
+        held = take(hire(f"W{number}"))
         fail(held)
         assert T0 + 60 * SECOND <= row(held.dispatch).run_at <= T0 + 72 * SECOND
 
@@ -338,7 +339,7 @@ def test_life_extends_the_lease_and_progress_moves_the_stall_clock(team):
 def test_complete_and_fail_at_once_with_the_same_claim_exactly_one_wins(live_team):
     for number in range(10):
         dispatch = queue(f"d{number}")
-        held = take(live_team.sam)
+        held = take(hire(f"W{number}"))
         results = at_once(partial(complete, held), partial(fail, held))
         refused = [r for r in results if isinstance(r, StaleClaimError)]
         assert len(refused) == 1, results
@@ -352,7 +353,7 @@ def test_complete_and_fail_at_once_with_the_same_claim_exactly_one_wins(live_tea
 def test_the_same_report_four_times_at_once_hears_one_answer(live_team, verb):
     for number in range(5):
         dispatch = queue(f"d{number}")
-        held = take(live_team.sam)
+        held = take(hire(f"W{number}"))
         results = at_once(*[partial(VERBS[verb], held) for _ in range(4)])
         assert not [r for r in results if isinstance(r, Exception)], results
         assert results[0].answer == results[1].answer == results[2].answer == results[3].answer

@@ -23,6 +23,7 @@ from tests.recovery.world import (
     at_once,
     complete,
     fail,
+    hire,
     nothing_for,
     outcomes_of,
     queue,
@@ -297,7 +298,7 @@ def test_eight_sweeps_at_once_release_each_dispatch_once(live_team, monkeypatch,
     if not locked:
         without_the_lock(monkeypatch)
     lost = [take(live_team.sam).dispatch for _ in range(15) if queue()]
-    overdue = [take(live_team.sam).dispatch for _ in range(15) if queue()]
+    overdue = [take(hire(f"W{number}")).dispatch for number in range(15) if queue()]
     Dispatch.objects.filter(pk__in=[o.pk for o in overdue]).update(lease_expires_at=T0 + 99 * HOUR)
     for number in range(15):
         queue(f"due {number}", not_before=T0 + HOUR)

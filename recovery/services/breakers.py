@@ -1,0 +1,57 @@
+"""Breakers: an agent whose own trouble fails one dispatch after the other gets a pause."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from agents.models import Agent
+from agents.services.records import audit
+from recovery import policy_breaker
+from recovery.models import AgentBreaker
+from recovery.policy_breaker import Breaker
+
+
+def breaker_of(agent: Agent) -> Breaker:
+    """What is held against the agent now."""
+    row = AgentBreaker.objects.filter(agent=agent).first()
+    return _value(row) if row else Breaker()
+
+
+def note_failure(agent: Agent, *, dispatch_id: int, others_have_it: bool, now: datetime) -> Breaker:
+    """Count a failure of the agent; returns the breaker, perhaps opened."""
+    with transaction.atomic():
+        row, _ = AgentBreaker.objects.select_for_update().get_or_create(
+            agent=agent, defaults={"updated_at": now}
+        )
+        after = policy_breaker.after_failure(
+            _value(row),
+            dispatch_id=dispatch_id,
+            others_have_it=others_have_it,
+            backoff=settings.EVOX_RETRY_BACKOFF,
+            now=now,
+        )
+        row.streak, row.trips = list(after.streak), after.trips
+        row.open_until, row.updated_at = after.open_until, now
+        row.save(update_fields=["streak", "trips", "open_until", "updated_at"])
+    return after
+
+
+def note_success(agent: Agent, *, now: datetime) -> None:
+    """It works: nothing is held against it any more."""
+    AgentBreaker.objects.filter(agent=agent).exclude(streak=[], trips=0).update(
+        streak=[], trips=0, open_until=None, updated_at=now
+    )
+
+
+def reset(agent: Agent, *, actor: str, now: datetime) -> None:
+    """A person lets the agent back in, audited."""
+    with transaction.atomic():
+        note_success(agent, now=now)
+        audit("reset_breaker", ("agent", agent.pk), actor=actor, now=now)
+
+
+def _value(row: AgentBreaker) -> Breaker:
+    return Breaker(streak=tuple(row.streak), trips=row.trips, open_until=row.open_until)
