@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "agents.api.middleware.refuse_unreadable",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -121,7 +122,7 @@ DATABASES: dict[str, Any] = {"default": dict(dj_database_url.parse(env.database_
 # A pool rather than persistent connections: the web server's threads come and go.
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
-    "pool": {"min_size": 1, "max_size": 10, "timeout": 10},
+    "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

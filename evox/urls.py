@@ -47,7 +47,9 @@ urlpatterns = [
     ),
     path(
         "api/docs/",
-        SpectacularSwaggerSplitView.as_view(authentication_classes=[], permission_classes=[]),
+        SpectacularSwaggerSplitView.as_view(
+            authentication_classes=[], permission_classes=[], http_method_names=["get", "head"]
+        ),
         name="docs",
     ),
     path("github-webhook", webhooks.github),

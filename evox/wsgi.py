@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
+from collections.abc import Iterable
+from email.message import Message
+from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evox.settings")
 
-application = get_wsgi_application()
+
+def utf8_only(app: WSGIApplication) -> WSGIApplication:
+    """Answer 415 to a charset that isn't UTF-8: Django would decode the query with it, and fail.
+
+    It fails while it makes the request, before any of its middleware can help.
+    """
+
+    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        header = Message()
+        header["Content-Type"] = str(environ.get("CONTENT_TYPE", "")).replace("\n", " ")
+        charset = header.get_content_charset()
+        if charset is None or _is_utf8(charset):
+            return app(environ, start_response)
+        error = {"code": "unsupported_media_type", "message": "Bodies are UTF-8."}
+        body = json.dumps({"error": error}).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        start_response("415 Unsupported Media Type", headers)
+        return [body]
+
+    return guarded
+
+
+def _is_utf8(charset: str) -> bool:
+    try:
+        return codecs.lookup(charset).name in {"utf-8", "ascii"}
+    except (LookupError, ValueError):
+        return False
+
+
+application = utf8_only(get_wsgi_application())

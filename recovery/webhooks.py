@@ -12,8 +12,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException, ParseError
 
-from agents.api.errors import PayloadTooLargeError, error_body
-from agents.api.parsers import parse_json
+from agents.api.errors import error_body
+from agents.api.parsers import PayloadTooLargeError, parse_json
 from agents.clock import db_now
 from recovery.models import WebhookDelivery
 from recovery.services import deliveries

@@ -22,14 +22,6 @@ _FRAMEWORK_ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
 )
 
 
-class PayloadTooLargeError(exceptions.APIException):
-    """A body over its limit. HTTP 413."""
-
-    status_code = 413
-    default_code = "too_large"
-    default_detail = "The body is too large."
-
-
 def error_body(code: str, message: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
     """The error shape; `fields` maps a field's name to what is wrong with it."""
     error: dict[str, Any] = {"code": code, "message": message}

@@ -7,10 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import IO, Any
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
-
-from agents.api.errors import PayloadTooLargeError
 
 SINGLE_LIMIT = 1024 * 1024
 BULK_LIMIT = 16 * 1024 * 1024
@@ -20,6 +18,14 @@ MAX_DEPTH = 20
 # failure report must not be lost for one odd byte.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAY_HOLD_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\x00|\xed[\xa0-\xbf]")
+
+
+class PayloadTooLargeError(APIException):
+    """A body over its limit. HTTP 413."""
+
+    status_code = 413
+    default_code = "too_large"
+    default_detail = "The body is too large."
 
 
 class BoundedJSONParser(BaseParser):

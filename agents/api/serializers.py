@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from agents.states import AgentRole, AgentStatus, AttemptOutcome, DispatchStatus
 DAY = 86_400
 MAX_PROGRESS_EVERY = timedelta(hours=4)
 COMMAND_LIMIT = 16_000
+PAYLOAD_LIMIT = 131_072
 
 
 class AgentOut(serializers.Serializer[Agent]):
@@ -72,6 +74,13 @@ class NewDispatchIn(StrictSerializer):
     title = serializers.CharField(max_length=200)
     command = serializers.CharField(max_length=COMMAND_LIMIT, trim_whitespace=False)
     payload = serializers.DictField(required=False, default=dict)
+
+    def validate_payload(self, value: dict[str, Any]) -> dict[str, Any]:
+        """At most 128 kB, since lists of dispatches carry it."""
+        if len(json.dumps(value)) > PAYLOAD_LIMIT:
+            raise serializers.ValidationError(f"At most {PAYLOAD_LIMIT:,} bytes of JSON.")
+        return value
+
     priority = PriorityField(required=False)
     agentName = serializers.CharField(required=False, allow_null=True)
     skills = serializers.ListField(

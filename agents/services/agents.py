@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
 from django.db.models.functions import Greatest
 
 from agents import queries
@@ -105,9 +104,16 @@ def addressee(name: str, *, field: str = "agentName") -> Agent:
 def touch_agent(agent: Agent, *, now: datetime) -> None:
     """Record a sign of life; at most one write a second an agent."""
     fresh = now - timedelta(seconds=1)
-    Agent.objects.filter(
-        Q(last_seen_at__isnull=True) | Q(last_seen_at__lt=fresh), pk=agent.pk
-    ).update(last_seen_at=now)
+    # A row that somebody else touches now is left to them: waiting for it, two bulks that name the
+    # same agents in another order would lock each other out.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE agents_agent SET last_seen_at = %(now)s WHERE id = (
+                   SELECT id FROM agents_agent
+                   WHERE id = %(id)s AND (last_seen_at IS NULL OR last_seen_at < %(fresh)s)
+                   FOR NO KEY UPDATE SKIP LOCKED)""",
+            {"now": now, "id": agent.pk, "fresh": fresh},
+        )
 
 
 def record_heartbeat(

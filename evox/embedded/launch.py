@@ -58,7 +58,8 @@ def web(environment: Mapping[str, str], where: Address) -> Child:
     """The HTTP server: as many processes as there are cores, four at most."""
     workers = min(4, max(2, os.cpu_count() or 2))
     command = ("granian", "--interface", "wsgi", "--host", where.host, "--port", str(where.port))
-    tuning = ("--workers", str(workers), "--blocking-threads", "4", "--respawn-failed-workers")
+    # A caller that sends its body slowly holds a thread meanwhile, so there are many.
+    tuning = ("--workers", str(workers), "--blocking-threads", "16", "--respawn-failed-workers")
     # A signal that comes while its processes start would be lost on them.
     ending = ("--workers-kill-timeout", "3")
     return _python("web", environment, *command, *tuning, *ending, "evox.wsgi:application")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from agents.api.views import validated
 from agents.callers import Caller, CallerKind
 from agents.clock import db_now
 from agents.errors import EvoxError, NotYoursError
-from agents.services.agents import required_author
+from agents.services.agents import author, required_author
 from failures import queries
 from failures.api.serializers import (
     BulkOut,
@@ -99,6 +100,7 @@ class FailureListView(GenericAPIView[Failure]):
     def _log_many(self, items: list[Any], now: datetime) -> list[dict[str, Any]]:
         if not 1 <= len(items) <= BULK:
             raise ValidationError({"body": [f"An array of 1 to {BULK:,} failures."]})
+        self._register_in_order(items, now)
         results: list[dict[str, Any]] = []
         good: list[tuple[int, log.NewFailure]] = []
         for index, item in enumerate(items):
@@ -111,6 +113,13 @@ class FailureListView(GenericAPIView[Failure]):
         for (index, _), failure in zip(good, stored, strict=True):
             results[index]["id"] = failure.pk
         return results
+
+    def _register_in_order(self, items: list[Any], now: datetime) -> None:
+        """New agents by name, so that two bulks that bring the same ones can't lock each other."""
+        names = {item.get("agentName") for item in items if isinstance(item, dict)}
+        for name in sorted(name.strip().upper() for name in names if isinstance(name, str)):
+            with suppress(EvoxError):
+                author(caller_of(self.request), name, now=now)
 
 
 def _refusal(error: Exception) -> dict[str, Any]:

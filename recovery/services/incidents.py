@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,7 +57,7 @@ def report_incident(report: IncidentReport, *, now: datetime) -> Incident:
         agent=report.agent,
         dispatch=dispatch,
         metadata=report.metadata,
-        dedup_key=f"{report.kind.value}:{who}:{unique}"[:200],
+        dedup_key=f"{report.kind.value}:{who}:{hashlib.sha256(unique.encode()).hexdigest()}",
         report_key=f"{who}:{report.idempotency_key}" if report.idempotency_key else None,
         reported_by=who,
     )
