@@ -91,8 +91,6 @@ class NextDispatch(APIView):
         """A look at what the agent would be given; claims nothing."""
         named = validated(inputs.AgentQuery, request.query_params).get("agent")
         caller = caller_of(request)
-        if named is None and caller.agent is None:
-            raise InvalidInputError("agent", "This field is required.")
         agent = agent_queries.agent_named(named) if named else caller.agent
         if agent is None:
             raise InvalidInputError("agent", "This field is required.")
