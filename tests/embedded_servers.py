@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -46,7 +47,28 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
         if not line:
             raise pytest.UsageError(_stop(servers) or "The embedded servers did not start.")
         os.environ.update(json.loads(line))
+    _own_database_of_redis()
     return (yield)
+
+
+def _own_database_of_redis() -> None:
+    """Give each xdist worker a database of Redis, as pytest-django gives it one of PostgreSQL.
+
+    With one cache for all, what one worker counts or clears, another worker's test sees.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    url = os.environ.get("REDIS_URL", "")
+    if not worker or not url:
+        return
+    number = 1 + int(worker.removeprefix("gw")) % 15
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        parts = parts._replace(query=f"db={number}")
+    elif parts.scheme == "redis+socket":
+        parts = parts._replace(query=f"virtual_host={number}")
+    else:
+        parts = parts._replace(path=f"/{number}")
+    os.environ["REDIS_URL"] = urlunsplit(parts)
 
 
 def _given(name: str) -> bool:
