@@ -63,12 +63,12 @@ def _own_database_of_redis() -> None:
     number = 1 + int(worker.removeprefix("gw")) % 15
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        parts = parts._replace(query=f"db={number}")
+        url = f"unix://{parts.path}?db={number}"
     elif parts.scheme == "redis+socket":
-        parts = parts._replace(query=f"virtual_host={number}")
+        url = f"redis+socket://{parts.path}?virtual_host={number}"
     else:
-        parts = parts._replace(path=f"/{number}")
-    os.environ["REDIS_URL"] = urlunsplit(parts)
+        url = urlunsplit(parts._replace(path=f"/{number}"))
+    os.environ["REDIS_URL"] = url
 
 
 def _given(name: str) -> bool:
