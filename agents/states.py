@@ -78,6 +78,38 @@ class Strategy(StrEnum):
     """What was tried is ruled out; another agent if there is one."""
 
 
+class SinkKind(StrEnum):
+    """How a channel's message leaves EVOX."""
+
+    WEBHOOK = "webhook"
+    """A POST signed as Standard Webhooks says."""
+    APPRISE = "apprise"
+    """Slack, Telegram, e-mail and many more, by an Apprise URL."""
+
+
+class DeliveryState(StrEnum):
+    """Where a message on its way to a sink stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    """A sender holds its lease."""
+    SENT = "sent"
+    CANCELLED = "cancelled"
+    """What it was about was dealt with before it left."""
+    DEAD = "dead"
+    """Refused for good, or tried for a day."""
+
+
+class DeliveryOutcome(StrEnum):
+    """How one try of a delivery ended."""
+
+    STARTED = "started"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """Its sender died: the receiver may or may not have it."""
+
+
 _D = DispatchStatus
 DISPATCH_MOVES: Mapping[DispatchStatus, frozenset[DispatchStatus]] = {
     _D.PENDING: frozenset({_D.RUNNING, _D.CANCELLED}),
@@ -95,6 +127,15 @@ _A = AttemptOutcome
 ATTEMPT_MOVES: Mapping[AttemptOutcome, frozenset[AttemptOutcome]] = {
     _A.RUNNING: frozenset(set(_A) - {_A.RUNNING}),
     **{outcome: frozenset() for outcome in _A if outcome is not _A.RUNNING},
+}
+
+_S = DeliveryState
+DELIVERY_MOVES: Mapping[DeliveryState, frozenset[DeliveryState]] = {
+    _S.PENDING: frozenset({_S.SENDING, _S.CANCELLED}),
+    _S.SENDING: frozenset({_S.SENT, _S.PENDING, _S.DEAD, _S.CANCELLED}),
+    _S.SENT: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.DEAD: frozenset(),
 }
 
 FINISHED = (DispatchStatus.COMPLETED, DispatchStatus.EXHAUSTED, DispatchStatus.CANCELLED)

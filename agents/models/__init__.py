@@ -1,8 +1,10 @@
 """The rows of the ground floor."""
 
 from agents.models.agent import Agent, AgentKey, AgentSession
+from agents.models.delivery import Delivery, DeliveryAttempt, Sink
 from agents.models.dispatch import Attempt, Dispatch
 from agents.models.message import Channel, Message
+from agents.models.pause import Pause
 from agents.models.record import AuditEntry, IdempotencyRecord, SystemBeat
 
 __all__ = [
@@ -12,8 +14,12 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Channel",
+    "Delivery",
+    "DeliveryAttempt",
     "Dispatch",
     "IdempotencyRecord",
     "Message",
+    "Pause",
+    "Sink",
     "SystemBeat",
 ]

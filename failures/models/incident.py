@@ -42,6 +42,9 @@ class Incident(models.Model):
     """Seconds after `stall_since` (else `opened_at`) at which each level is told: a snapshot."""
     escalation_level = models.PositiveSmallIntegerField(default=0)
     next_step_at = models.DateTimeField(null=True, blank=True)
+    """When EVOX must look at it again: a level, a reminder, the end of a rest."""
+    reminders = models.PositiveSmallIntegerField(default=0)
+    """How often its last level was told again."""
     acknowledged_by = models.CharField(max_length=64, blank=True, default="")
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     ack_expires_at = models.DateTimeField(null=True, blank=True)
