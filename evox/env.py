@@ -83,14 +83,15 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def durations(name: str, default: str) -> tuple[timedelta, ...]:
-    """A rising list of seconds, such as "60,300,900"."""
+def durations(name: str, default: str, *, exactly: int | None = None) -> tuple[timedelta, ...]:
+    """A rising list of seconds, such as "60,300,900", of any or exactly that length."""
     value = text(name, default)
     try:
         seconds = [float(part) for part in value.split(",")]
     except ValueError:
         seconds = []
     rising = all(a <= b for a, b in pairwise(seconds))
+    rising = rising and len(seconds) == (exactly or len(seconds))
     if not seconds or not rising or not all(0 < s <= 7 * 86400 for s in seconds):
         raise EnvError(name, f"is {value!r}; it takes rising seconds such as {default!r}")
     return tuple(timedelta(seconds=s) for s in seconds)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from failures.states import IncidentKind, Severity
 
 PEER, LEAD, CEO = 1, 2, 3
-"""The levels of the ladder: who is told."""
-
-LADDER = {PEER: timedelta(minutes=15), LEAD: timedelta(minutes=30), CEO: timedelta(minutes=60)}
+"""The levels of the ladder: who is told. After how long says EVOX_ESCALATION_LADDER."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,7 +166,9 @@ def told(dispatches: Sequence[Dispatch]) -> dict[int, Told]:
     """Whom EVOX told last that these are blocked or exhausted, by the dispatch's id."""
     keys = {f"{row.status}:{row.pk}": row.pk for row in dispatches}
     events = (
-        IncidentEvent.objects.filter(kind="told", incident__dedup_key__in=list(keys))
+        IncidentEvent.objects.filter(
+            kind__in=("told", "escalated"), incident__dedup_key__in=list(keys)
+        )
         .exclude(incident__status=IncidentStatus.RESOLVED.value)
         .order_by("at", "id")
         .values_list("incident__dedup_key", "data__to", "at")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from agents import queries
@@ -40,6 +42,30 @@ def send_message(  # noqa: PLR0913 - each is a column, and all but the text are 
         return Message.objects.create(**fields)
     message, _ = Message.objects.get_or_create(dedup_key=dedup_key, defaults=fields)
     return message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """Something that EVOX says, the first time only."""
+
+    text: str
+    to: Agent | Channel
+    dedup_key: str
+    priority: Priority = Priority.NORMAL
+    about: tuple[str, int] | None = None
+
+
+def send_messages(words: Sequence[Words], *, now: datetime) -> None:
+    """Say all of them, what was said already left out."""
+    for said in words:
+        send_message(
+            said.text,
+            to=said.to,
+            priority=said.priority,
+            about=said.about,
+            dedup_key=said.dedup_key,
+            now=now,
+        )
 
 
 def destination(*, to: str | None, channel: str | None) -> Agent | Channel:

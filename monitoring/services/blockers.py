@@ -8,8 +8,8 @@ from django.db import transaction
 
 from agents.models import Agent
 from failures.models import Incident
-from failures.services.incidents import NewIncident, open_incident
 from failures.services.log import NewFailure, log_failure
+from failures.services.opening import NewIncident, open_incident
 from failures.states import ErrorType, IncidentKind
 
 

@@ -13,8 +13,8 @@ from django.db import transaction
 from agents.errors import InvalidInputError
 from agents.models import Agent, Dispatch
 from failures.models import Incident
-from failures.services.incidents import NewIncident, open_incident
 from failures.services.log import NewFailure, log_failure
+from failures.services.opening import NewIncident, open_incident
 from failures.states import ErrorType, IncidentKind, Severity
 
 BREAKS_THE_BUILD = {

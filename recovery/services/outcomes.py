@@ -16,7 +16,8 @@ from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
 from agents.states import AttemptOutcome, DispatchStatus, Strategy
 from failures import queries as failure_queries
 from failures.models import Failure
-from failures.services.incidents import NewIncident, open_incident, resolve_by_key
+from failures.services.incidents import resolve_by_key
+from failures.services.opening import NewIncident, open_incident
 from failures.states import IncidentKind
 from recovery import policy, policy_breaker, queries
 from recovery.services import breakers
