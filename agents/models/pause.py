@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q
 
 from agents.models.agent import Agent
+
+
+class PauseQuerySet(models.QuerySet["Pause"]):
+    """Which pauses hold, and whom."""
+
+    def running(self, *, now: datetime) -> PauseQuerySet:
+        """Begun and not over at `now`."""
+        not_lifted = Q(lifted_at__isnull=True) | Q(lifted_at__gt=now)
+        return self.filter(not_lifted, started_at__lte=now, until__gt=now)
+
+    def expired(self, *, now: datetime) -> PauseQuerySet:
+        """Over by their time, and not yet closed."""
+        return self.filter(lifted_at__isnull=True, until__lte=now)
+
+    def holding(self, agent: Agent | OuterRef) -> PauseQuerySet:
+        """Those of this agent (or of an outer query's), and those of everybody."""
+        return self.filter(Q(agent=agent) | Q(agent__isnull=True))
 
 
 class Pause(models.Model):
@@ -23,6 +42,8 @@ class Pause(models.Model):
     until = models.DateTimeField()
     lifted_at = models.DateTimeField(null=True, blank=True)
     lifted_by = models.CharField(max_length=64, blank=True, default="")
+
+    objects = PauseQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
