@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q
 
-from agents.models import Agent, Attempt, Dispatch
+from agents.models import Agent, Attempt, Dispatch, Pause
 from agents.queries import active_agents
 from agents.states import AgentRole, AgentStatus, AttemptOutcome, DispatchStatus
 from failures.models import Failure
@@ -35,10 +35,16 @@ def next_for(agent: Agent, *, now: datetime) -> Dispatch | None:
 
 
 def able_agents(skills: Sequence[str], *, now: datetime) -> list[Agent]:
-    """Workers that could take work of these skills: not offline, and no breaker open."""
+    """Workers that could take work of these skills: not offline or paused, and no breaker open.
+
+    A pause of everybody bars nobody here: it says nothing of who should have the work after it.
+    """
+    paused = Pause.objects.running(now=now).filter(agent=OuterRef("pk"))
     workers = active_agents().filter(role=AgentRole.WORKER.value, skills__contains=list(skills))
     return list(
-        workers.exclude(status=AgentStatus.OFFLINE.value).exclude(breaker__open_until__gt=now)
+        workers.exclude(status=AgentStatus.OFFLINE.value)
+        .exclude(breaker__open_until__gt=now)
+        .exclude(Exists(paused))
     )
 
 

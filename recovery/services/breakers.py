@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from agents.models import Agent
+from agents.models import Agent, Pause
 from agents.services.records import audit
 from recovery import policy_breaker
 from recovery.models import AgentBreaker
 from recovery.policy_breaker import Breaker
 
 
-def breaker_of(agent: Agent) -> Breaker:
-    """What is held against the agent now."""
-    row = AgentBreaker.objects.filter(agent=agent).first()
-    return _value(row) if row else Breaker()
+def standing(agent: Agent, *, now: datetime) -> tuple[bool, Breaker]:
+    """Whether the agent is paused, and what is held against it: one statement, as claims ask it."""
+    held = Pause.objects.running(now=now).holding(OuterRef("pk"))
+    rows = Agent.objects.filter(pk=agent.pk).annotate(paused=Exists(held))
+    found: Any = rows.values_list(
+        "paused", "breaker__streak", "breaker__trips", "breaker__open_until"
+    ).get()
+    paused, streak, trips, until = found
+    if trips is None:  # Nothing was ever held against it.
+        return paused, Breaker()
+    return paused, Breaker(streak=tuple(streak), trips=trips, open_until=until)
 
 
 def note_failure(agent: Agent, *, dispatch_id: int, others_have_it: bool, now: datetime) -> Breaker:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from agents.policy import clip
 from agents.queries import current_work
 from agents.services import leases
 from agents.services.agents import record_heartbeat
+from agents.services.pauses import is_paused
 from agents.states import AgentRole, AgentStatus
 from recovery import policy
 from recovery.services import breakers, outcomes, sweeps
@@ -98,9 +99,9 @@ def _claim(request: _Request, *, now: datetime) -> list[leases.Claimed]:
 
 
 def _allowed(agent: Agent, limit: int, *, now: datetime) -> int:
-    """How many dispatches the agent's breaker lets it claim: none, one to prove itself, or all."""
-    breaker = breakers.breaker_of(agent)
-    if breaker.is_open(now=now):
+    """How many dispatches the agent may claim: none when paused, else as its breaker says."""
+    paused, breaker = breakers.standing(agent, now=now)
+    if paused or breaker.is_open(now=now):
         return 0
     if breaker.is_half_open(now=now):
         return 0 if current_work(agent) else 1
@@ -127,24 +128,26 @@ def heartbeat(
     """
     record_heartbeat(agent, status=status, session=session, now=now)
     sweeps.sweep_a_little(now=now)
+    paused = is_paused(agent, now=now)
+    life = Life(heartbeat_seconds=heartbeat_seconds(agent), paused=paused)
     if not claim:
-        return Life(heartbeat_seconds=heartbeat_seconds(agent))
+        return life
     attempt = Attempt.objects.select_related("agent").filter(claim=claim).first()
     if attempt is None:
-        return Life(heartbeat_seconds=heartbeat_seconds(agent), claim_state="unknown_claim")
+        return replace(life, claim_state="unknown_claim")
     check_holder(attempt, agent)
     dispatch = leases.extend_lease(attempt, now=now)
     if dispatch is None:
         dispatch = Dispatch.objects.get(pk=attempt.dispatch_id)
         attempt.refresh_from_db(fields=["outcome", "reason"])
         gone = leases.stale_claim(attempt, dispatch)
-        return Life(
-            heartbeat_seconds=heartbeat_seconds(agent),
+        return replace(
+            life,
             cancel_requested=gone.code == "cancelled",
             superseded=gone.code == "superseded",
             claim_state=gone.code,
         )
-    return _life(agent, dispatch)
+    return _life(agent, dispatch, paused=paused)
 
 
 def progress(
@@ -182,14 +185,15 @@ def progress(
             attempt.progress_note = clip(note, NOTE_LIMIT)
             attempt.save(update_fields=["progress_note"])
     record_heartbeat(attempt.agent, status=None, session=attempt.session, now=now)
-    return _life(attempt.agent, dispatch)
+    return _life(attempt.agent, dispatch, paused=is_paused(attempt.agent, now=now))
 
 
-def _life(agent: Agent, dispatch: Dispatch) -> Life:
+def _life(agent: Agent, dispatch: Dispatch, *, paused: bool) -> Life:
     return Life(
         heartbeat_seconds=heartbeat_seconds(agent, dispatch.lease_seconds),
         lease_expires_at=dispatch.lease_expires_at,
         cancel_requested=dispatch.cancel_requested_at is not None,
         superseded=outcomes.waiting_follow_up(dispatch) is not None,
+        paused=paused,
         claim_state="live",
     )
