@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from agents.errors import NotFoundError
-from agents.models import Agent, Attempt, Channel, Dispatch, Message, SystemBeat
-from agents.states import AgentRole
+from agents.models import Agent, Attempt, Channel, Dispatch, Message, Pause, SystemBeat
+from agents.states import AgentRole, DispatchStatus
 
 
 def agent_named(name: str) -> Agent:
@@ -23,6 +23,17 @@ def agent_named(name: str) -> Agent:
 def active_agents() -> QuerySet[Agent]:
     """Everybody who is not retired."""
     return Agent.objects.filter(retired_at__isnull=True)
+
+
+def described(agents: QuerySet[Agent], *, now: datetime) -> QuerySet[Agent]:
+    """Agents with what their representation needs: their work, and the pause that ends last."""
+    work = Dispatch.objects.filter(agent=OuterRef("pk"), status=DispatchStatus.RUNNING.value)
+    pauses = Pause.objects.running(now=now).holding(OuterRef("pk")).order_by("-until", "-id")
+    return agents.annotate(
+        current_dispatch_id=Subquery(work.order_by("-id").values("id")[:1]),
+        paused_until=Subquery(pauses.values("until")[:1]),
+        pause_reason=Subquery(pauses.values("reason")[:1]),
+    )
 
 
 def lead() -> Agent | None:

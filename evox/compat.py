@@ -209,5 +209,5 @@ class Heartbeat(APIView):
         agent = agent_services.required_author(caller_of(request), data["agentId"], now=now)
         said = AgentStatus.IDLE if data["status"] == "online" else AgentStatus(data["status"])
         claims.heartbeat(agent, status=said, now=now)
-        agent.refresh_from_db()
-        return Response(AgentOut(agent).data)
+        found = agent_queries.described(Agent.objects.filter(pk=agent.pk), now=now)
+        return Response(AgentOut(found.get()).data)

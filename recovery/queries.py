@@ -17,7 +17,10 @@ MEMORY = timedelta(days=7)
 
 
 def next_for(agent: Agent, *, now: datetime) -> Dispatch | None:
-    """What a claim by `agent` would give at `now`, without claiming it; due retries included."""
+    """What a claim by `agent` would give at `now`, without claiming it; due retries included.
+
+    Nothing while the agent is paused.
+    """
     waiting = Q(status=DispatchStatus.PENDING.value) | Q(
         status=DispatchStatus.RETRYING.value, run_at__lte=now
     )
@@ -31,7 +34,8 @@ def next_for(agent: Agent, *, now: datetime) -> Dispatch | None:
         & ~Q(excluded_agents__contains=[agent.pk])
     )
     found = Dispatch.objects.filter(waiting, mine).exclude(Exists(runs))
-    return found.order_by("rank_at", "id").first()
+    paused = Pause.objects.running(now=now).holding(agent)
+    return found.exclude(Exists(paused)).order_by("rank_at", "id").first()
 
 
 def able_agents(skills: Sequence[str], *, now: datetime) -> list[Agent]:

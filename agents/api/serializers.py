@@ -27,6 +27,8 @@ class AgentOut(serializers.Serializer[Agent]):
     status = serializers.ChoiceField(choices=[status.value for status in AgentStatus])
     lastSeenAt = serializers.DateTimeField(source="last_seen_at", allow_null=True)
     dispatch = serializers.IntegerField(source="current_dispatch_id", allow_null=True, default=None)
+    pausedUntil = serializers.DateTimeField(source="paused_until", allow_null=True)
+    pauseReason = serializers.CharField(source="pause_reason", allow_null=True)
 
 
 class AttemptOut(serializers.Serializer[Attempt]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
@@ -34,7 +33,7 @@ from agents.models.message import SYSTEM
 from agents.services import agents as agent_services
 from agents.services import dispatches as dispatch_services
 from agents.services import messages as message_services
-from agents.states import DispatchStatus, Priority
+from agents.states import Priority
 
 
 def validated(serializer_class: type[Any], data: Any) -> dict[str, Any]:
@@ -42,11 +41,6 @@ def validated(serializer_class: type[Any], data: Any) -> dict[str, Any]:
     serializer = serializer_class(data=data)
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
-
-
-def _with_work(agents: Any) -> Any:
-    work = Dispatch.objects.filter(agent=OuterRef("pk"), status=DispatchStatus.RUNNING.value)
-    return agents.annotate(current_dispatch_id=Subquery(work.order_by("-id").values("id")[:1]))
 
 
 class AgentPages(Pages):
@@ -65,7 +59,8 @@ class AgentListView(GenericAPIView[Agent]):
     @extend_schema(operation_id="agents_list", responses=AgentOut(many=True))
     def get(self, request: Request) -> Response:
         """All agents that are not retired, by name."""
-        return page_of(self, _with_work(queries.active_agents()), AgentOut)
+        found = queries.described(queries.active_agents(), now=db_now())
+        return page_of(self, found, AgentOut)
 
 
 class AgentDetailView(APIView):
@@ -75,7 +70,8 @@ class AgentDetailView(APIView):
     def get(self, request: Request, name: str) -> Response:
         """The agent of that name."""
         agent = queries.agent_named(name)
-        return Response(AgentOut(_with_work(Agent.objects.filter(pk=agent.pk)).get()).data)
+        found = queries.described(Agent.objects.filter(pk=agent.pk), now=db_now())
+        return Response(AgentOut(found.get()).data)
 
 
 class DispatchListView(GenericAPIView[Dispatch]):

@@ -13,7 +13,7 @@ from tests.wire import T0, get, patch, post, refused, rows
 
 pytestmark = pytest.mark.django_db
 
-AGENT = {"name", "role", "skills", "status", "lastSeenAt", "dispatch"}
+AGENT = {"name", "role", "skills", "status", "lastSeenAt", "dispatch", "pausedUntil", "pauseReason"}
 DISPATCH = {
     *("id", "title", "command", "payload", "priority", "status", "reason", "agentName", "skills"),
     *("ticketId", "uniqueKey", "maxAttempts", "retryAt", "createdAt", "finishedAt", "attempts"),

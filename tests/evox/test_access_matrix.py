@@ -25,6 +25,7 @@ CALLERS = ("own", "other", "operator", "revoked", "none")
 FAILURE = {"errorType": "build", "errorMessage": "Missing import"}
 SAMS_FAILURE = {**FAILURE, "agentName": "SAM"}
 SNOOZE = {"until": "$soon", "reason": "Later."}
+PAUSE = {"minutes": 60, "reason": "Disk swap."}
 NO_KEY = (401, 401)
 
 
@@ -112,6 +113,12 @@ MATRIX: dict[str, list[Row]] = {
     A: [anybody("GET", A)],
     f"{A}/heartbeat": [own("POST", f"{A}/heartbeat", {})],
     f"{A}/briefing": [own("GET", f"{A}/briefing")],
+    f"{A}/pause": [operators("POST", f"{A}/pause", PAUSE)],
+    # The operator is let in; nobody is paused.
+    f"{A}/resume": [operators("POST", f"{A}/resume", {}, 409)],
+    "api/v1/pause": [operators("POST", "api/v1/pause", PAUSE)],
+    "api/v1/resume": [operators("POST", "api/v1/resume", {}, 409)],
+    "api/v1/pauses": [anybody("GET", "api/v1/pauses")],
     "api/v1/dispatches": [
         anybody("GET", "api/v1/dispatches"),
         anybody("POST", "api/v1/dispatches", {"title": "x", "command": "make"}, 201),

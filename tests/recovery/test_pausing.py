@@ -34,6 +34,8 @@ def test_a_paused_agent_claims_nothing_until_its_pause_is_over(team):
 
     assert nothing_for(team.sam)
     assert nothing_for(team.sam, now=T0 + HOUR - SECOND)
+    assert queries.next_for(team.sam, now=T0) is None
+    assert queries.next_for(team.leo, now=T0)
     assert take(team.leo)
     assert take(team.sam, now=T0 + HOUR)
 
