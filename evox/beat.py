@@ -29,5 +29,6 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(minute="0", hour="6", day_of_week="1"),
         "options": {"expire_seconds": 6 * 3600},
     },
+    "monitoring: watch": _every(SWEEP_SECONDS, "monitoring.watch"),
     "recovery: deliveries": _every(SWEEP_SECONDS, "recovery.deliveries"),
 }

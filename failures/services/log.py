@@ -15,6 +15,7 @@ from agents.policy import clip
 from failures import policy
 from failures.fingerprint import Grouping, grouping
 from failures.models import Failure, FailureGroup
+from failures.services.error_loops import open_loops
 from failures.states import ErrorType, ResolutionOutcome
 
 # Ordered by fingerprint, so that two bulks that share groups can't lock each other out.
@@ -47,6 +48,8 @@ class NewFailure:
     resolution: str = ""
     ticket_id: str = ""
     attempt: Attempt | None = None
+    by_evox: bool = False
+    """Whether EVOX saw it and has an incident of its own for it."""
 
 
 def log_failures(reports: Sequence[NewFailure], *, now: datetime) -> list[Failure]:
@@ -62,7 +65,10 @@ def log_failures(reports: Sequence[NewFailure], *, now: datetime) -> list[Failur
             _row(report, message, groups[key.fingerprint], now)
             for report, message, key in zip(reports, messages, groupings, strict=True)
         ]
-        return Failure.objects.bulk_create(rows, batch_size=1000)
+        written = Failure.objects.bulk_create(rows, batch_size=1000)
+        watched = zip(reports, written, strict=True)
+        open_loops([row for report, row in watched if not report.by_evox], now=now)
+        return written
 
 
 def log_failure(report: NewFailure, *, now: datetime) -> Failure:

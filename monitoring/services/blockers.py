@@ -39,6 +39,7 @@ def report_blocked(agent: Agent, *, reason: str, ticket_id: str = "", now: datet
                     message=reason,
                     ticket_id=ticket_id,
                     context={"blocked": True},
+                    by_evox=True,
                 ),
                 now=now,
             )

@@ -17,8 +17,9 @@ from agents.states import AttemptOutcome, DispatchStatus, Strategy
 from failures import queries as failure_queries
 from failures.models import Failure
 from failures.services.incidents import resolve_by_key
+from failures.services.log import NewFailure, log_failure
 from failures.services.opening import NewIncident, open_incident
-from failures.states import IncidentKind
+from failures.states import ErrorType, IncidentKind
 from recovery import policy, policy_breaker, queries
 from recovery.services import breakers
 
@@ -170,8 +171,12 @@ def exhaust(dispatch: Dispatch, *, now: datetime) -> None:
     )
 
 
-def open_blocked(dispatch: Dispatch, agent: Agent, *, now: datetime) -> None:
-    """An agent can't go on without a person: the lead hears of it at once."""
+def open_blocked(dispatch: Dispatch, attempt: Attempt, *, now: datetime) -> None:
+    """An agent can't go on without a person: the lead hears of it at once.
+
+    The blocker is a failure, too, so that learning sees it.
+    """
+    agent = attempt.agent
     open_incident(
         NewIncident(
             kind=IncidentKind.BLOCKED,
@@ -180,6 +185,18 @@ def open_blocked(dispatch: Dispatch, agent: Agent, *, now: datetime) -> None:
             dedup_key=f"blocked:{dispatch.pk}",
             agent=agent,
             dispatch=dispatch,
+        ),
+        now=now,
+    )
+    log_failure(
+        NewFailure(
+            agent=agent,
+            error_type=ErrorType.OTHER,
+            message=dispatch.reason,
+            ticket_id=dispatch.ticket_id,
+            context={"blocked": True},
+            attempt=attempt,
+            by_evox=True,
         ),
         now=now,
     )

@@ -129,7 +129,7 @@ def block_dispatch(pk: int, claim: str, *, reason: str, by: Agent | None, now: d
         dispatch.reason = why
         dispatch.attempt -= 1
         dispatch.save(update_fields=[*LEAVE_FIELDS, "attempt"])
-        outcomes.open_blocked(dispatch, attempt.agent, now=now)
+        outcomes.open_blocked(dispatch, attempt, now=now)
         return {}
 
     return _close(pk, claim, AttemptOutcome.BLOCKED, block, by=by, now=now)

@@ -1,0 +1,14 @@
+"""Doorbells for the worker: short, idempotent, and lost without harm."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from agents.clock import db_now
+from monitoring.services import watch as watching
+
+
+@shared_task(name="monitoring.watch")
+def watch() -> None:
+    """Resolve, open and escalate incidents."""
+    watching.watch(now=db_now())
