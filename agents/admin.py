@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from agents.admin_base import HistoryAdmin, ModelAdmin, ModelForm, TabularInline, stamp
+from agents.admin_pauses import AGENT_ACTIONS
 from agents.clock import db_now
 from agents.errors import EvoxError, InvalidInputError
 from agents.models import (
@@ -28,41 +26,8 @@ from agents.models import (
 )
 from agents.services.agents import clean_name, create_key, retire_agent
 
-# Django's classes take their model as a parameter in the stubs alone.
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-    TabularInline = admin.TabularInline[Any, Any]
-    ModelForm = forms.ModelForm[Any]
-else:
-    ModelAdmin, TabularInline, ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
-
-
-def stamp(at: datetime | None) -> str:
-    """An instant to the second, in the zone of the display."""
-    return f"{at.astimezone(ZoneInfo(settings.EVOX_TIME_ZONE)):%d %b %H:%M:%S}" if at else "–"
-
-
-class HistoryAdmin(ModelAdmin):
-    """Rows that are written by EVOX alone: to look at, not to touch."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody makes history by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody changes it."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody deletes it."""
-        return False
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may use the verbs: staff that could change such rows, were they changeable."""
-        return super().has_change_permission(request)
+# What the admins above this floor share, under the name of the floor.
+__all__ = ["HistoryAdmin", "ModelAdmin", "ModelForm", "TabularInline", "stamp"]
 
 
 class RetiredFilter(admin.SimpleListFilter):
@@ -106,7 +71,7 @@ class AgentAdmin(ModelAdmin):
     list_filter = ["role", "status", RetiredFilter]
     search_fields = ["name", "skills"]
     show_full_result_count = False
-    actions = ["retire"]
+    actions = ["retire", *AGENT_ACTIONS]
     readonly_fields = ["status", "last_seen_at", "created_at", "retired_at"]
     fields = [*AgentForm.Meta.fields, *readonly_fields]
 

@@ -1,0 +1,49 @@
+"""What every admin of the house is made of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+# Django's classes take their model as a parameter in the stubs alone.
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelAdmin, TabularInline, ModelForm = admin.ModelAdmin, admin.TabularInline, forms.ModelForm
+
+
+def stamp(at: datetime | None) -> str:
+    """An instant to the second, in the zone of the display."""
+    return f"{at.astimezone(ZoneInfo(settings.EVOX_TIME_ZONE)):%d %b %H:%M:%S}" if at else "–"
+
+
+class HistoryAdmin(ModelAdmin):
+    """Rows that are written by EVOX alone: to look at, not to touch."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody makes history by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody changes it."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody deletes it."""
+        return False
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may use the verbs: staff that could change such rows, were they changeable."""
+        return super().has_change_permission(request)
