@@ -70,7 +70,7 @@ def next_step(standing: Standing, *, rest_ended: bool = False, now: datetime) ->
         return Wait(until=standing.rests_until)
     if standing.paused_until is not None and standing.paused_until > now:
         return Wait(until=min(standing.paused_until, now + LOOK_AGAIN))
-    due = [level for level in standing.ladder if _due_at(standing, level) <= now]
+    due = [level for level in standing.ladder if due_at(standing, level) <= now]
     told = max(due, default=0)
     if told > standing.level:
         return Tell(
@@ -89,13 +89,14 @@ def next_step(standing: Standing, *, rest_ended: bool = False, now: datetime) ->
     return Wait(until=None if at_the_top else upcoming)
 
 
-def _due_at(standing: Standing, level: int) -> datetime:
+def due_at(standing: Standing, level: int) -> datetime:
+    """When that level is to be told, pauses counted in."""
     return standing.since + standing.ladder[level] + standing.frozen
 
 
 def _after(standing: Standing, level: int, *, now: datetime) -> datetime | None:
     """When the level after `level` is due; a reminder after the last one."""
-    later = [_due_at(standing, other) for other in standing.ladder if other > level]
+    later = [due_at(standing, other) for other in standing.ladder if other > level]
     if later:
         return max(min(later), now)
     return now + REMIND_EVERY if standing.ladder else None

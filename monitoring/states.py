@@ -5,6 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class Part(StrEnum):
+    """A part of EVOX that does rounds, and signs for each."""
+
+    SWEEPER = "sweeper"
+    """Retries, leases, deadlines."""
+    WATCHER = "watcher"
+    """Stalls, silence, escalation."""
+    SENDER = "sender"
+    """What leaves for sinks."""
+    AUDITOR = "auditor"
+
+
 class AuditCheck(StrEnum):
     """One thing that must always hold."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from agents.clock import db_now
+from monitoring.services import auditor
 from monitoring.services import watch as watching
 
 
@@ -12,3 +13,9 @@ from monitoring.services import watch as watching
 def watch() -> None:
     """Resolve, open and escalate incidents."""
     watching.watch(now=db_now())
+
+
+@shared_task(name="monitoring.audit")
+def audit() -> None:
+    """Look whether everything that must hold does."""
+    auditor.audit(now=db_now())

@@ -19,9 +19,11 @@ from failures.services.log import NewFailure, log_failures
 from failures.services.timeline import ESCALATED, Line, add_lines
 from failures.states import ErrorType, IncidentKind, IncidentStatus
 from monitoring import policy, policy_words
-from monitoring.services import causes
+from monitoring.services import causes, findings
 from monitoring.services.clocks import Clocks
+from monitoring.services.findings import Found
 from monitoring.services.hearers import Hearer, Hearers
+from monitoring.states import AuditCheck
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class _Round:
     lines: list[Line]
     words: list[Words]
     failures: list[NewFailure]
+    late: list[Found]
 
     def line(self, incident: Incident, kind: str, level: int | None = None, **data: object) -> None:
         self.lines.append(
@@ -117,6 +120,7 @@ def _take_steps(due: Sequence[int], *, now: datetime) -> None:
             lines=[],
             words=[],
             failures=[],
+            late=[],
         )
         for incident in incidents:
             _take_step(incident, step)
@@ -125,15 +129,18 @@ def _take_steps(due: Sequence[int], *, now: datetime) -> None:
         send_messages(step.words, now=now)
         if step.failures:
             log_failures(step.failures, now=now)
+        findings.write_down(step.late, now=now)
 
 
 def _take_step(incident: Incident, step: _Round) -> None:
     rest_ended = _end_rest(incident, step)
     standing = step.clocks.standing(incident)
+    planned = incident.next_step_at or step.now
     match policy.next_step(standing, rest_ended=bool(rest_ended), now=step.now):
         case policy.Tell(level=level, skipped=skipped, next_at=next_at):
             incident.next_step_at = next_at
             _tell(incident, level, skipped, step)
+            step.late += _late(incident, standing, (*skipped, level), planned, now=step.now)
         case policy.Remind(level=level, number=number, next_at=next_at):
             incident.next_step_at, incident.reminders = next_at, number
             _remind(incident, level, rest_ended, step)
@@ -141,6 +148,27 @@ def _take_step(incident: Incident, step: _Round) -> None:
             incident.next_step_at = until
             return
     incident.version += 1
+
+
+def _late(
+    incident: Incident,
+    standing: policy.Standing,
+    levels: Sequence[int],
+    planned: datetime,
+    *,
+    now: datetime,
+) -> list[Found]:
+    """Those levels that are told later than promised, by their own timer or after a rest."""
+    found = []
+    for level in levels:
+        late = now - max(policy.due_at(standing, level), planned)
+        if late > findings.PROMISE:
+            subject = f"incident:{incident.pk}:level:{level}"
+            detail = f"{incident.number} level {level} was told {late} late."
+            found.append(
+                Found(check=AuditCheck.STEP_OVERDUE, subject=subject, detail=detail, late_by=late)
+            )
+    return found
 
 
 def _end_rest(incident: Incident, step: _Round) -> str:

@@ -64,10 +64,9 @@ def open_stalls(*, now: datetime) -> int:
     The rows are judged again under their locks; a paused agent's clock stands still.
     """
     first = settings.EVOX_ESCALATION_LADDER[PEER - 1]
-    found = _rows(_STALLED, {"limit": now - first, "rows": LIMIT})
-    if not found:
+    since = unseen_stalls(first=first, now=now)
+    if not since:
         return 0
-    since = dict(found)
     with transaction.atomic():
         rows = Dispatch.objects.filter(pk__in=list(since), status="running")
         locked = rows.select_for_update(of=("self",), skip_locked=True).select_related("agent")
@@ -87,12 +86,12 @@ def open_stalls(*, now: datetime) -> int:
 
 def open_silences(*, now: datetime) -> int:
     """Open an incident for each expected agent that fell silent; returns how many were new."""
-    found = _rows(_SILENT, {"now": now, "recent": now - LOST_LATELY, "rows": LIMIT})
+    found = unseen_silences(now=now)
     if not found:
         return 0
     resting = pauses.paused_ids(now=now)
     with transaction.atomic():
-        rows = Agent.objects.filter(pk__in=[pk for (pk,) in found])
+        rows = Agent.objects.filter(pk__in=found)
         locked = rows.select_for_update(skip_locked=True).order_by("id")
         silent = [
             _silent(agent, now=now)
@@ -100,6 +99,20 @@ def open_silences(*, now: datetime) -> int:
             if agent.pk not in resting and not agent.is_online(now=now)
         ]
         return open_all(silent, now=now)
+
+
+def unseen_stalls(*, first: timedelta, now: datetime) -> dict[int, datetime]:
+    """Running dispatches without an incident that stand still for `first`, and since when.
+
+    Pauses are not left out here.
+    """
+    return dict(_rows(_STALLED, {"limit": now - first, "rows": LIMIT}))
+
+
+def unseen_silences(*, now: datetime) -> list[int]:
+    """Expected agents that were silent at `now` and have no incident of that silence."""
+    params = {"now": now, "recent": now - LOST_LATELY, "rows": LIMIT}
+    return [pk for (pk,) in _rows(_SILENT, params)]
 
 
 def _still(dispatch: Dispatch, since: datetime, limit: datetime) -> bool:

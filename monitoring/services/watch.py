@@ -9,10 +9,9 @@ from datetime import datetime
 
 from agents.services import pauses, records
 from monitoring.services import causes, escalation, stalls
+from monitoring.states import Part
 
 logger = logging.getLogger(__name__)
-
-WATCHER = "watcher"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def watch(*, now: datetime) -> Watched:
         escalated=_part(escalation.escalate_due, now=now),
     )
     _part(pauses.lift_expired, now=now)
-    records.beat(WATCHER, now=now)
+    records.beat(Part.WATCHER, now=now)
     return done
 
 
