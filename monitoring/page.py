@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from agents.models import Agent, Attempt, Dispatch
+from agents.models import Agent, Attempt, Dispatch, Pause
 from agents.states import AgentStatus, AttemptOutcome, DispatchStatus, Strategy
 from monitoring import health, queries
 
@@ -58,13 +58,14 @@ OUTCOME_MARKS = {
     AttemptOutcome.RELEASED: Mark("handed back", "↩", "muted"),
     AttemptOutcome.CANCELLED: Mark("cancelled", "–", "muted"),
 }
+PAUSED = Mark("Paused", "‖", "muted")
 SILENT = Mark("Silent, holds work", "✕", "critical")
 WORKING = Mark("Working", "▶", "info")
 IDLE = Mark("Idle", "○", "ok")
 AWAY = Mark("Away", "◌", "muted")
 OFFLINE = Mark("Offline, as announced", "–", "muted")
 NEVER = Mark("Never connected", "·", "muted")
-_WORST_FIRST = (SILENT, WORKING, IDLE, AWAY, OFFLINE, NEVER)
+_WORST_FIRST = (SILENT, WORKING, IDLE, PAUSED, AWAY, OFFLINE, NEVER)
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ class AgentRow:
     mark: Mark
     work: Sequence[Dispatch]
     failures: int
+    working: bool
+    """Holds a lease and shows life; so may one that is paused."""
+    pause: Pause | None
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class Page:
     """All that the page shows."""
 
     headline: str
+    everybody: Pause | None
+    """The kill switch, when it is on."""
     needs: Sequence[Need]
     more_needs: int
     working: int
@@ -150,7 +156,8 @@ class Page:
 
 def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
     """The whole page as of `now`, in a number of queries that no number of rows changes."""
-    agents = agent_rows(now=now, window=window)
+    pauses = queries.pauses(now=now)
+    agents = agent_rows(pauses, now=now, window=window)
     waiting = queries.waiting_counts()
     figures = queries.attempt_figures(now=now, window=window)
     retried = queries.retry_success(now=now, window=window)
@@ -161,10 +168,11 @@ def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
     needs = [*silent, *(_need(row, told.get(row.pk)) for row in stuck.dispatches)][
         : queries.NEEDS_SHOWN
     ]
-    working = sum(row.mark is WORKING for row in agents)
+    working = sum(row.working for row in agents)
     retrying = waiting.get(DispatchStatus.RETRYING.value, 0)
     return Page(
         headline=_headline(total, working=working, retrying=retrying, known=len(agents)),
+        everybody=pauses.get(None),
         needs=needs,
         more_needs=total - len(needs),
         working=working,
@@ -181,19 +189,26 @@ def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
     )
 
 
-def agent_rows(*, now: datetime, window: timedelta) -> list[AgentRow]:
+def agent_rows(
+    pauses: Mapping[int | None, Pause], *, now: datetime, window: timedelta
+) -> list[AgentRow]:
     """Every agent, worst first: silent with work, then many failures, then by name."""
     held = queries.work_in_hand()
     failed = queries.failures_by_agent(now=now, window=window)
-    rows = [
-        AgentRow(
-            agent=agent,
-            mark=mark_of(agent, holds_work=agent.pk in held, now=now),
-            work=held.get(agent.pk, []),
-            failures=failed.get(agent.pk, 0),
+    rows = []
+    for agent in queries.agents():
+        mark = mark_of(agent, holds_work=agent.pk in held, now=now)
+        resting = [pauses[pk] for pk in (agent.pk, None) if pk in pauses]
+        rows.append(
+            AgentRow(
+                agent=agent,
+                mark=PAUSED if resting else mark,
+                work=held.get(agent.pk, []),
+                failures=failed.get(agent.pk, 0),
+                working=mark is WORKING,
+                pause=max(resting, key=lambda pause: pause.until, default=None),
+            )
         )
-        for agent in queries.agents()
-    ]
     return sorted(rows, key=lambda r: (_WORST_FIRST.index(r.mark), -r.failures, r.agent.name))
 
 

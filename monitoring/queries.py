@@ -10,8 +10,9 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
-from agents.models import Agent, Attempt, Dispatch, SystemBeat
+from agents.models import Agent, Attempt, Dispatch, Pause, SystemBeat
 from agents.queries import active_agents
+from agents.services.pauses import running_pauses
 from agents.states import AttemptOutcome, DispatchStatus
 from failures.models import Failure, Incident, IncidentEvent
 from failures.policy import group_title
@@ -127,6 +128,11 @@ def retry_success(*, now: datetime, window: timedelta) -> RetrySuccess:
 def agents() -> QuerySet[Agent]:
     """Everybody who is not retired, by name."""
     return active_agents().order_by("name")
+
+
+def pauses(*, now: datetime) -> dict[int | None, Pause]:
+    """The pauses that hold, by the agent's id; everybody's is under None."""
+    return {pause.agent_id: pause for pause in running_pauses(now=now)}
 
 
 def work_in_hand() -> dict[int, list[Dispatch]]:

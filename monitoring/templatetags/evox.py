@@ -31,6 +31,19 @@ def instant(at: datetime | None, kind: str = "ago") -> str:
 
 
 @register.filter
+def until(at: datetime, now: datetime) -> str:
+    """`at` as the hour of a clock, with its day when that isn't the day of `now`."""
+    local = timezone.localtime(at)
+    same_day = local.date() == timezone.localtime(now).date()
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        f"{local:%Y-%m-%d %H:%M:%S %Z}",
+        f"{local:%H:%M}" if same_day else f"{local:%d %b %H:%M}",
+    )
+
+
+@register.filter
 def shaped(mark: Mark) -> SafeString:
     """A state: its shape, its word, its colour."""
     return format_html(

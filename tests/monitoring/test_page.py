@@ -212,7 +212,7 @@ def test_how_an_agent_stands(now, status, ago, holds, expected):
 
 def test_agents_are_listed_worst_first(now):
     busy_day(now)
-    rows = pages.agent_rows(now=now, window=queries.DAY)
+    rows = pages.agent_rows({}, now=now, window=queries.DAY)
     assert [row.agent.name for row in rows] == ["LEO", "SAM", "ALEX", "QUINN", "MAX"]
 
 
