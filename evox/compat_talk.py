@@ -22,7 +22,7 @@ from evox import compat_inputs as inputs
 from evox.compat import ANSWER, arguments, flat
 from failures.api.incident_serializers import IncidentOut
 from failures.api.incident_views import filtered
-from failures.services import incidents
+from failures.services import access, incidents
 from monitoring.services.blockers import report_blocked
 
 
@@ -124,6 +124,7 @@ class AcknowledgeAlert(APIView):
         """Take an incident on."""
         data, now = validated(inputs.AlertAckIn, arguments(request)), db_now()
         who = sender_name(request, data.get("acknowledgedBy"), now=now)
+        access.check_may_acknowledge(caller_of(request), data["alertId"])
         return Response(
             IncidentOut(incidents.acknowledge(data["alertId"], actor=who, now=now)).data
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from agents.policy import clip
+from agents.states import AgentRole
+from failures.states import IncidentKind
 
 MESSAGE_LIMIT = 16_000
 CONTEXT_TEXT_LIMIT = 4_000
@@ -46,3 +49,26 @@ def group_title(template: str, *, tool_code: str = "", error_class: str = "") ->
     if not name or name in template:
         return template
     return f"{name}: {template}" if template else name
+
+
+OWN_TO_RESOLVE = frozenset({IncidentKind.BLOCKED, IncidentKind.REPORTED})
+"""Kinds that whoever they are about, or who reported them, may call over."""
+
+
+def may_acknowledge(name: str, role: AgentRole, *, about: str, told: Collection[str]) -> bool:
+    """Whether an agent may take an incident on: a lead, or who was told; never whom it is about.
+
+    A stuck agent that acknowledged its own stall would keep everybody else from hearing of it.
+    """
+    if name == about:
+        return False
+    return role in {AgentRole.LEAD, AgentRole.CEO} or name in told
+
+
+def may_resolve(
+    name: str, role: AgentRole, *, kind: IncidentKind, about: str, reported_by: str
+) -> bool:
+    """Whether an agent may call an incident over: a lead, or its own author where that is fair."""
+    if name in {about, reported_by} and kind in OWN_TO_RESOLVE:
+        return True
+    return role in {AgentRole.LEAD, AgentRole.CEO} and name != about

@@ -20,7 +20,7 @@ from failures.api.incident_serializers import (
     VersionedIn,
 )
 from failures.models import Incident
-from failures.services import incidents
+from failures.services import access, incidents
 
 
 def filtered(wanted: dict[str, str]) -> QuerySet[Incident]:
@@ -52,8 +52,9 @@ class AcknowledgeView(APIView):
         operation_id="incidents_acknowledge", request=VersionedIn, responses=IncidentDetailOut
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Stop its ladder for 30 minutes."""
+        """Stop its ladder for 30 minutes. An agent must be the lead, or have been told of it."""
         data = validated(VersionedIn, request.data or {})
+        access.check_may_acknowledge(caller_of(request), pk)
         incidents.acknowledge(
             pk, actor=caller_of(request).name, version=data.get("version"), now=db_now()
         )
@@ -85,8 +86,9 @@ class ResolveView(APIView):
 
     @extend_schema(operation_id="incidents_resolve", request=ResolveIn, responses=IncidentDetailOut)
     def post(self, request: Request, pk: int) -> Response:
-        """Resolve it, and say how."""
+        """Resolve it, and say how. An agent must be the lead, or its author if it is blocked."""
         data = validated(ResolveIn, request.data)
+        access.check_may_resolve(caller_of(request), pk)
         incidents.resolve(
             pk,
             resolution=data["resolution"],

@@ -93,7 +93,7 @@ MATRIX: dict[str, list[Row]] = {
     "v2/getMessages": [own("GET", "v2/getMessages?agent=SAM")],
     "alerts": [anybody("GET", "alerts")],
     "alerts/acknowledge": [
-        own("POST", "alerts/acknowledge", {"alertId": "$incident", "acknowledgedBy": "SAM"})
+        operators("POST", "alerts/acknowledge", {"alertId": "$incident", "acknowledgedBy": "SAM"})
     ],
     "learnings": [anybody("GET", "learnings")],
     "submitLearning": [
@@ -152,9 +152,10 @@ MATRIX: dict[str, list[Row]] = {
         own("POST", "api/v1/incidents", {"agentName": "SAM", "message": "Down."}, 201, 201),
     ],
     INC: [anybody("GET", INC)],
-    f"{INC}/acknowledge": [anybody("POST", f"{INC}/acknowledge", {})],
+    # SAM's own incident: whoever it is about may not silence it, a bystander neither.
+    f"{INC}/acknowledge": [operators("POST", f"{INC}/acknowledge", {})],
     f"{INC}/snooze": [operators("POST", f"{INC}/snooze", SNOOZE)],
-    f"{INC}/resolve": [anybody("POST", f"{INC}/resolve", {"resolution": "Done."})],
+    f"{INC}/resolve": [own("POST", f"{INC}/resolve", {"resolution": "Done."})],
     "api/v1/learnings": [
         anybody("GET", "api/v1/learnings"),
         own(
