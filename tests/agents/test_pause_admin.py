@@ -132,14 +132,17 @@ def test_no_other_site_can_flip_the_switch(staff):
     assert Pause.objects.count() == 0
 
 
-def test_who_only_looks_pauses_nobody(onlooker):
+def test_who_only_looks_pauses_and_resumes_nobody(onlooker, team):
+    now = db_now()
+    pauses.pause(team[1], until=now + HOUR, reason="Disk swap", actor="MAX", now=now)
     assert b"Pause everybody" not in onlooker.get(LIST).content
     for page in (ALL, NONE):
         assert onlooker.get(page).status_code == 403
         assert onlooker.post(page, {"hours": "1", "reason": "x"}).status_code == 403
     for verb in ("pause_for_an_hour", "resume"):
-        act(onlooker, verb, "SAM", reason="x")
-    assert (Pause.objects.count(), AuditEntry.objects.count()) == (0, 0)
+        act(onlooker, verb, "SAM", "LEO", reason="x")
+    assert running() == [("LEO", "Disk swap", "MAX")]
+    assert AuditEntry.objects.count() == 1
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login(client):
