@@ -7,13 +7,22 @@ from datetime import datetime, timedelta
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from agents.clock import db_now
 from monitoring.queries import beat_of
+from monitoring.services import findings
+from monitoring.states import Part
 
-SWEEPER = "sweeper"
+SWEEPER = Part.SWEEPER
 BROKER_TIMEOUT = 1.0
+_WATCHING = """
+SELECT (SELECT count(*) FROM monitoring_auditfinding
+        WHERE check_name = 'step_overdue' AND found_at > %(since)s),
+       (SELECT at FROM agents_systembeat WHERE name = 'auditor'),
+       (SELECT count(*) FROM agents_delivery WHERE state IN ('pending', 'sending')),
+       (SELECT count(*) FROM agents_delivery WHERE state = 'dead' AND finished_at > %(since)s)
+"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,26 @@ class Readiness:
             "broker": "ok" if self.broker else "unreachable",
             "sweeps": "ok" if self.sweeps else "stale",
         }
+
+
+@dataclass(frozen=True)
+class Watching:
+    """How well EVOX watches: what the auditor says, and what still waits to leave."""
+
+    missed_30d: int
+    """Levels of incidents that were told over five minutes late, or not, in 30 days."""
+    audited_at: datetime | None
+    waiting: int
+    """Messages on their way to sinks outside."""
+    dead_30d: int
+    """Messages that could not be delivered in 30 days."""
+
+
+def watching(*, now: datetime) -> Watching:
+    """The auditor's book and the outbox, as they stand."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WATCHING, {"since": now - findings.MONTH})
+        return Watching(*cursor.fetchone())
 
 
 def sweep_limit() -> timedelta:

@@ -149,6 +149,7 @@ class Page:
     dispatches: Sequence[DispatchRow]
     repeats: Sequence[queries.Repeat]
     system: health.Readiness
+    watching: health.Watching
     titles: dict[str, str] = field(
         default_factory=lambda: {"rate": RATE_TITLE, "retries": RETRY_TITLE}
     )
@@ -186,6 +187,7 @@ def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
         dispatches=[_dispatch_row(row) for row in queries.recent_dispatches()],
         repeats=queries.repeats(now=now),
         system=health.readiness(now=now),
+        watching=health.watching(now=now),
     )
 
 

@@ -24,6 +24,7 @@ def health_figures(*, now: datetime) -> dict[str, Any]:
     attempts = queries.attempt_figures(now=now, window=queries.DAY)
     retries = queries.retry_success(now=now, window=queries.DAY)
     ready = health.readiness(now=now)
+    watching = health.watching(now=now)
     team = list(queries.agents())
     return {
         "window": "24h",
@@ -46,6 +47,10 @@ def health_figures(*, now: datetime) -> dict[str, Any]:
             "broker": ready.broker,
             "sweeps": ready.sweeps,
             "sweptAt": ready.swept_at,
+            "auditedAt": watching.audited_at,
+            "missedEscalations30d": watching.missed_30d,
+            "messagesWaiting": watching.waiting,
+            "messagesDead30d": watching.dead_30d,
         },
     }
 

@@ -43,11 +43,3 @@ def write_down(found: Sequence[Found], *, now: datetime) -> int:
     ]
     AuditFinding.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
     return len(rows)
-
-
-def missed_escalations(*, now: datetime) -> int:
-    """How many levels were told more than five minutes late, or not at all, in 30 days."""
-    rows = AuditFinding.objects.filter(
-        check_name=AuditCheck.STEP_OVERDUE.value, found_at__gt=now - MONTH
-    )
-    return rows.count()
