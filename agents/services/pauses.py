@@ -17,6 +17,11 @@ from agents.services.records import audit
 
 LOCK = 0x45564F05
 """Key of the advisory lock that whoever pauses or resumes holds: acts are few, one at a time."""
+HOLDS = """EXISTS (SELECT 1 FROM agents_pause p
+    WHERE (p.agent_id = %(agent)s OR p.agent_id IS NULL) AND p.started_at <= %(now)s
+      AND p.until > %(now)s AND (p.lifted_at IS NULL OR p.lifted_at > %(now)s))"""
+"""`PauseQuerySet.running().holding()` as SQL: every claim and heartbeat asks it, and Django took
+about 1 ms to say it, PostgreSQL 0.1."""
 REASON_LIMIT = 500
 SWEEP_LIMIT = 200
 
@@ -93,7 +98,10 @@ def running_pauses(*, now: datetime) -> QuerySet[Pause]:
 
 def is_paused(agent: Agent, *, now: datetime) -> bool:
     """Whether the agent, or everybody, is paused at `now`."""
-    return Pause.objects.running(now=now).holding(agent).exists()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {HOLDS}", {"agent": agent.pk, "now": now})
+        paused: bool = cursor.fetchone()[0]
+    return paused
 
 
 def paused_ids(*, now: datetime) -> Paused:

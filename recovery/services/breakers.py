@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import connection, transaction
 
-from agents.models import Agent, Pause
+from agents.models import Agent
+from agents.services.pauses import HOLDS
 from agents.services.records import audit
 from recovery import policy_breaker
 from recovery.models import AgentBreaker
 from recovery.policy_breaker import Breaker
 
+_ASKED = """SELECT {holds}, b.streak, b.trips, b.open_until
+FROM (SELECT %(agent)s::bigint AS id) a LEFT JOIN recovery_agentbreaker b ON b.agent_id = a.id"""
+_STANDING = _ASKED.format(holds=HOLDS)
+
 
 def standing(agent: Agent, *, now: datetime) -> tuple[bool, Breaker]:
     """Whether the agent is paused, and what is held against it: one statement, as claims ask it."""
-    held = Pause.objects.running(now=now).holding(OuterRef("pk"))
-    rows = Agent.objects.filter(pk=agent.pk).annotate(paused=Exists(held))
-    found: Any = rows.values_list(
-        "paused", "breaker__streak", "breaker__trips", "breaker__open_until"
-    ).get()
-    paused, streak, trips, until = found
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, {"agent": agent.pk, "now": now})
+        paused, streak, trips, open_until = cursor.fetchone()
     if trips is None:  # Nothing was ever held against it.
         return paused, Breaker()
-    return paused, Breaker(streak=tuple(streak), trips=trips, open_until=until)
+    return paused, Breaker(streak=tuple(json.loads(streak)), trips=trips, open_until=open_until)
 
 
 def note_failure(agent: Agent, *, dispatch_id: int, others_have_it: bool, now: datetime) -> Breaker:

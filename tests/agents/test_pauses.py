@@ -86,6 +86,28 @@ def test_a_pause_holds_its_agent_from_its_start_up_to_its_end(sam, leo) -> None:
     assert pauses.paused_ids(now=T0 + HOUR) == Paused()
 
 
+@pytest.mark.parametrize("whom", ["SAM", None])
+def test_all_ways_to_ask_who_is_paused_agree_at_every_edge(sam, leo, whom) -> None:
+    for agent in (leo, sam if whom else None):
+        hold(agent)
+    pauses.resume(sam if whom else None, actor="ann", now=T0 + 2 * MINUTE)
+    edges = (T0, T0 + 2 * MINUTE, T0 + HOUR)
+
+    for now in [edge + step for edge in edges for step in (-SECOND, timedelta(0), SECOND)]:
+        for agent in (sam, leo):
+            said = pauses.is_paused(agent, now=now)
+            assert said == Pause.objects.running(now=now).holding(agent).exists()
+            assert said == (agent.pk in pauses.paused_ids(now=now))
+            assert said == (
+                overlap(
+                    pauses.spans_for([agent.pk], since=now, now=now + SECOND)[agent.pk],
+                    now,
+                    now + SECOND,
+                )
+                > timedelta(0)
+            )
+
+
 def test_the_kill_switch_holds_everybody_also_who_comes_later(sam) -> None:
     hold(None)
     late = register_agent("LATE", now=T0)

@@ -66,6 +66,21 @@ def test_a_claim_asks_for_pause_and_breaker_in_one_statement(team, django_assert
         assert breakers.standing(team.sam, now=T0) == (True, breakers.Breaker())
 
 
+def test_a_claim_reads_the_breaker_as_it_stands(team):
+    for n in range(3):
+        queue(f"{n}", agent=team.sam)
+    for n in range(3):
+        fail(take(team.sam), message=f"Own trouble {n}")
+
+    row = breakers.AgentBreaker.objects.get(agent=team.sam)
+    paused, breaker = breakers.standing(team.sam, now=T0)
+
+    assert not paused
+    assert (list(breaker.streak), breaker.trips) == (row.streak, row.trips)
+    assert len(breaker.streak) == 3
+    assert (breaker.open_until, row.trips) == (row.open_until, 1)
+
+
 def test_running_work_goes_on_through_a_pause_and_is_told_of_it(team):
     queue()
     held = take(team.sam)
