@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
-from agents.admin import HistoryAdmin, TabularInline
-from failures.models import Failure, FailureGroup, Incident, IncidentEvent
+from agents.admin import HistoryAdmin
+from failures.admin_incidents import IncidentAdmin
+from failures.models import Failure, FailureGroup
+
+__all__ = ["FailureAdmin", "FailureGroupAdmin", "IncidentAdmin"]
 
 
 @admin.register(FailureGroup)
@@ -40,45 +40,3 @@ class FailureAdmin(HistoryAdmin):
     def start(self, failure: Failure) -> str:
         """Its first words."""
         return failure.message[:120]
-
-
-class IncidentEventInline(TabularInline):
-    """What happened to an incident, in order."""
-
-    model = IncidentEvent
-    fields = ("seq", "at", "kind", "level", "actor", "data")
-    readonly_fields = ("seq", "at", "kind", "level", "actor", "data")
-    ordering = ["seq"]
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A timeline is written, not edited."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nor corrected."""
-        return False
-
-
-@admin.register(Incident)
-class IncidentAdmin(HistoryAdmin):
-    """What needed somebody, with its timeline."""
-
-    list_display = ["id", "kind", "severity", "status", "title", "agent", "opened_at"]
-    list_filter = ["status", "severity", "kind", "agent"]
-    list_select_related = ["agent"]
-    search_fields = ["=id", "title", "agent__name"]
-    date_hierarchy = "opened_at"
-    inlines = [IncidentEventInline]
-
-
-@admin.register(IncidentEvent)
-class IncidentEventAdmin(HistoryAdmin):
-    """Every event of every incident."""
-
-    list_display = ["incident", "seq", "kind", "level", "actor", "at"]
-    list_filter = ["kind", "level"]
-    list_select_related = ["incident"]
-    search_fields = ["actor", "=incident__id"]
-    date_hierarchy = "at"
