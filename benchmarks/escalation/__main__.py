@@ -1,4 +1,4 @@
-"""Measure escalation: python -m benchmarks.escalation [scale] [--seed N].
+"""Measure escalation: python -m benchmarks.escalation [scale] [stampede] [--seed N].
 
 Exits with 1 when something that must hold does not.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.escalation import ground, scale
+from benchmarks.escalation import ground, scale, stampede
 
-PARTS = ("scale",)
+PARTS = ("scale", "stampede")
 
 
 def main() -> int:
@@ -23,9 +23,16 @@ def main() -> int:
         ground.use(environment)
         for name, value in ground.heading(options.seed):
             print(f"{name:10} {value}")
-        rows, found = scale.run()
-        table(scale.HEAD, rows)
-        wrong += found
+        for part in options.parts or PARTS:
+            match part:
+                case "scale":
+                    head, (rows, found) = scale.HEAD, scale.run()
+                case "stampede":
+                    head = stampede.HEAD
+                    rows, found = stampede.run(environment, seed=options.seed)
+            print(f"\n### {part}")
+            table(head, rows)
+            wrong += [f"{part}: {line}" for line in found]
     for line in wrong:
         print(f"VIOLATED: {line}")
     return int(bool(wrong))
