@@ -28,27 +28,32 @@ def _exactly_when(left: Q, right: Q) -> Q:
 
 
 class DispatchQuerySet(models.QuerySet["Dispatch"]):
-    """The predicates that sweeps apply twice: to list ids, and again under the lock."""
+    """The predicates that sweeps apply twice: to list ids, and again under the lock.
+
+    Each comes in the order of its index, the longest due first: in the order of ids, a sweep that
+    finds nothing would walk through all that ever finished.
+    """
 
     def due(self, *, now: datetime) -> DispatchQuerySet:
         """Waiting for an instant that has come."""
-        return self.filter(_RETRYING, run_at__lte=now)
+        return self.filter(_RETRYING, run_at__lte=now).order_by("run_at", "id")
 
     def lease_expired(self, *, now: datetime) -> DispatchQuerySet:
         """Held by an agent that gave no sign of life for a whole lease."""
-        return self.filter(_RUNNING, lease_expires_at__lte=now)
+        return self.filter(_RUNNING, lease_expires_at__lte=now).order_by("lease_expires_at", "id")
 
     def past_deadline(self, *, now: datetime) -> DispatchQuerySet:
         """Alive, perhaps, but running longer than any attempt may."""
-        return self.filter(_RUNNING, deadline_at__lte=now)
+        return self.filter(_RUNNING, deadline_at__lte=now).order_by("deadline_at", "id")
 
     def address_lapsed(self, *, now: datetime) -> DispatchQuerySet:
         """Kept for an agent that did not come for it in time."""
-        return self.filter(_PENDING, agent_until__lte=now)
+        return self.filter(_PENDING, agent_until__lte=now).order_by("agent_until", "id")
 
     def shutting_out(self, *, now: datetime) -> DispatchQuerySet:
         """Waiting for anybody but the agents that failed it."""
-        return self.filter(_PENDING, agent__isnull=True).exclude(excluded_agents=[])
+        found = self.filter(_PENDING, agent__isnull=True).exclude(excluded_agents=[])
+        return found.order_by("id")
 
     def finished(self) -> DispatchQuerySet:
         """Nothing more happens to these by themselves."""

@@ -27,7 +27,8 @@ CLAIM_LIMIT = 50
 # One statement: two ordered index scans (an OR over both took 25 ms with 100,000 rows addressed to
 # somebody else at the head, whatever the index), one UPDATE, one INSERT. The scans stand in CTEs,
 # since a LIMIT under a nested loop may lock and update more rows than its limit.
-# A row whose key already runs is passed over: its follow-up waits.
+# A row whose key already runs is passed over: its follow-up waits. OFFSET 0 makes the planner ask
+# the index about each key that it meets; else it hashes all that runs, at every claim.
 _CLAIM = """
 WITH addressed AS MATERIALIZED (
     SELECT id, rank_at FROM agents_dispatch d
@@ -64,7 +65,7 @@ FROM claimed JOIN opened ON opened.dispatch_id = claimed.id ORDER BY claimed.n
 """
 _KEY_IS_FREE = """(d.unique_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM agents_dispatch r
-        WHERE r.unique_key = d.unique_key AND r.status = 'running'))"""
+        WHERE r.unique_key = d.unique_key AND r.status = 'running' OFFSET 0))"""
 
 
 @dataclass(frozen=True)

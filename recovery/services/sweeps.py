@@ -116,7 +116,7 @@ def _each(
 ) -> int:
     """Apply `act` to each row, in a savepoint of its own: one bad row must not strand the rest."""
     moved = 0
-    for pk in predicate(now=now).order_by("id").values_list("id", flat=True)[:limit]:
+    for pk in sorted(predicate(now=now).values_list("id", flat=True)[:limit]):
         try:
             with transaction.atomic():
                 row = predicate(now=now).select_for_update(skip_locked=True).filter(pk=pk).first()

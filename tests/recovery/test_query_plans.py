@@ -1,0 +1,239 @@
+"""No hot statement reads or sorts the whole queue: the plans of what the services really send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from agents.models import Agent, Attempt, Dispatch
+from recovery.services import claims, outcomes, sweeps
+from tests.recovery.world import HOUR, T0, complete, hire, take
+
+pytestmark = pytest.mark.django_db
+
+BIG = ("agents_dispatch", "agents_attempt")
+FEW = 1_000
+"""Rows that a statement may sort: a batch, or what a sweep's LIMIT lets through."""
+
+FILL = """
+INSERT INTO agents_dispatch (title, command, payload, ticket_id, priority, rank_at, status, reason,
+    run_at, agent_id, agent_until, open_to_all, excluded_agents, required_skills, unique_key,
+    attempt, crash_count, max_attempts, max_crashes, next_strategy, instructions, last_fingerprint,
+    lease_epoch, lease_seconds, lease_expires_at, deadline_at, last_marker, unmarked_notes,
+    created_at, created_by, updated_at, finished_at)
+SELECT 'work ' || n, 'make', '{{}}', '', 2, t, %(status)s, 'why', {run_at}, {agent},
+       {agent_until}, {agent} IS NULL, {excluded}, {skills}, {key},
+       1, 0, 4, 3, 'first_try', '', '',
+       1, {lease}, t + ({lease}) * interval '1 s', t + ({lease}) * interval '1 s', '', 0,
+       t, 'MAX', t, {finished}
+FROM (SELECT n, %(start)s::timestamptz + n * interval '1 s' AS t
+      FROM generate_series(1, %(rows)s) n) AS numbers
+"""
+NOTHING = {
+    "run_at": "NULL::timestamptz",
+    "agent": "NULL::bigint",
+    "agent_until": "NULL::timestamptz",
+    "excluded": "'{}'::bigint[]",
+    "skills": "'{}'::varchar[]",
+    "key": "NULL",
+    "lease": "NULL::int",
+    "finished": "NULL::timestamptz",
+}
+
+
+def fill(rows: int, status: str, *, start: Any = T0, **columns: str) -> None:
+    """So many dispatches, a second apart from `start` on."""
+    with connection.cursor() as cursor:
+        values = {"status": status, "start": start, "rows": rows}
+        cursor.execute(FILL.format(**NOTHING | columns), values)
+
+
+@pytest.fixture(scope="module")
+def crowd(django_db_setup, django_db_blocker) -> Iterator[Agent]:
+    """SAM, in front of some 40,000 dispatches: half finished, most others not for SAM."""
+    with django_db_blocker.unblock():
+        with transaction.atomic():
+            sam, away = hire("SAM", skills=["sql"]), hire("AWAY")
+            early = T0 - timedelta(days=9)
+            fill(20_000, "completed", start=early, finished="t", key="'done ' || n")
+            fill(10_000, "pending", start=early, agent=str(away.pk))
+            fill(3_000, "pending", skills="'{sql}'::varchar[]")
+            fill(500, "pending", excluded=f"ARRAY[{away.pk}]", key="'x ' || n")
+            fill(500, "pending", agent=str(sam.pk), agent_until="t + interval '1 day'")
+            fill(3_000, "retrying", run_at="t + interval '1 day'", key="'later ' || n")
+            fill(2_000, "running", agent=str(away.pk), lease="40000 + n", key="'run ' || n")
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    """INSERT INTO agents_attempt (dispatch_id, lease_epoch, agent_id, strategy,
+                           instructions, claim, started_at, ended_at, outcome, reason,
+                           progress_note)
+                       SELECT id, 1, %s, 'first_try', '', 'c' || id, created_at, finished_at,
+                              CASE WHEN status = 'running' THEN 'running' ELSE 'succeeded' END,
+                              '', ''
+                       FROM agents_dispatch WHERE status IN ('running', 'completed')""",
+                    [away.pk],
+                )
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # Else no index can be dropped.
+                cursor.execute("ANALYZE agents_dispatch, agents_attempt")
+            yield sam
+            transaction.set_rollback(True)
+        with connection.cursor() as cursor:  # Other tests shall not walk over the dead rows.
+            cursor.execute("VACUUM agents_dispatch, agents_attempt")
+
+
+def sent_by(act: Callable[[], Any]) -> list[str]:
+    """The statements about big tables that `act` sends; what it wrote is rolled back."""
+    with transaction.atomic(), CaptureQueriesContext(connection) as caught:
+        act()
+        transaction.set_rollback(True)
+    sent = [query["sql"] for query in caught.captured_queries]
+    return [sql for sql in sent if any(table in sql for table in BIG) and "INTO" not in sql[:12]]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's node and all below it."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def plan_of(sql: str) -> list[dict[str, Any]]:
+    """Every node of the statement's plan."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
+        explained = cursor.fetchone()[0]
+    if isinstance(explained, str):
+        explained = json.loads(explained)
+    return list(nodes(explained[0]["Plan"]))
+
+
+def full_indexes() -> set[str]:
+    """The indexes that hold every row, finished ones too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NULL"
+            " AND indrelid = ANY (%s::regclass[])",
+            [list(BIG)],
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def complaints(statements: list[str], indexes: set[str]) -> list[str]:
+    """What is wrong with the plans: a whole table read, a big sort, an index left unused."""
+    found, used, full = [], set(), full_indexes()
+    for sql in statements:
+        for node in plan_of(sql):
+            kind, table = node["Node Type"], node.get("Relation Name")
+            used.add(node.get("Index Name"))
+            if kind == "Seq Scan" and table in BIG:
+                found.append(f"reads all of {table}: {sql}")
+            if "Index Name" in node and "Index Cond" not in node and node["Index Name"] in full:
+                found.append(f"walks all along {node['Index Name']}: {sql}")
+            if kind.endswith("Sort") and node["Plan Rows"] > FEW:
+                found.append(f"sorts {node['Plan Rows']} rows: {sql}")
+    if indexes - used:
+        print(
+            "\n".join(
+                str(
+                    (
+                        n["Node Type"],
+                        n.get("Index Name"),
+                        n.get("Index Cond"),
+                        n.get("Filter"),
+                        n["Plan Rows"],
+                    )
+                )
+                for q in statements
+                for n in plan_of(q)
+                if "Index Name" in n
+            )
+        )
+    return found + [f"does not use {name}" for name in sorted(indexes - used)]
+
+
+def claim(sam: Agent) -> None:
+    claims.claim_work(sam, now=T0)
+
+
+def claim_many(sam: Agent) -> None:
+    claims.claim_work(sam, limit=50, now=T0)
+
+
+def claim_that_one(sam: Agent) -> None:
+    claims.claim_work(sam, only=7, now=T0)
+
+
+def complete_one(sam: Agent) -> None:
+    complete(take(sam))
+
+
+def sweep(_sam: Agent) -> None:
+    sweeps.sweep(limit=2, now=T0 + 25 * HOUR)
+
+
+def sweep_a_little(_sam: Agent) -> None:
+    sweeps.sweep_a_little(now=T0)
+
+
+def look_for_a_follow_up(_sam: Agent) -> None:
+    outcomes.waiting_follow_up(Dispatch(pk=7, unique_key="later 7"))
+
+
+def look_up_a_claim(_sam: Agent) -> None:
+    Attempt.objects.filter(claim="c7").first()
+
+
+SWEPT = {"dispatch_due", "dispatch_lease", "dispatch_deadline", "dispatch_kept"}
+HOT = {
+    claim: {"dispatch_addressed", "dispatch_open", "dispatch_one_running_per_key"} | SWEPT,
+    claim_many: {"dispatch_addressed", "dispatch_open", "dispatch_one_running_per_key"},
+    claim_that_one: {"agents_dispatch_pkey"},
+    complete_one: {"agents_dispatch_pkey"},
+    sweep: {"dispatch_shutting_out"} | SWEPT,
+    sweep_a_little: SWEPT,
+    look_for_a_follow_up: {"dispatch_one_waiting_per_key"},
+    look_up_a_claim: {"attempt_claim_unique"},
+}
+
+
+@pytest.mark.parametrize("act", HOT, ids=lambda act: act.__name__)
+def test_it_goes_by_the_index_and_neither_reads_nor_sorts_the_queue(crowd, act):
+    statements = sent_by(lambda: act(crowd))
+    assert statements
+    assert complaints(statements, HOT[act]) == []
+
+
+@pytest.mark.parametrize("index", sorted(set().union(*HOT.values())))
+def test_a_dropped_index_is_missed(crowd, index):
+    act = next(act for act, names in HOT.items() if index in names)
+    table = "agents_attempt" if index.startswith("attempt") else "agents_dispatch"
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {index} CASCADE")
+            cursor.execute(f"DROP INDEX IF EXISTS {index}")
+        found = complaints(sent_by(lambda: act(crowd)), HOT[act])
+        transaction.set_rollback(True)
+    assert f"does not use {index}" in found
+
+
+@pytest.mark.parametrize(
+    ("index", "act", "complaint"),
+    [
+        ("dispatch_open", claim, "sorts "),
+        ("dispatch_shutting_out", sweep, "walks all along agents_dispatch_pkey"),
+        ("dispatch_one_waiting_per_key", look_for_a_follow_up, "reads all of agents_dispatch"),
+    ],
+)
+def test_reading_and_sorting_the_queue_is_noticed(crowd, index, act, complaint):
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP INDEX {index}")
+        found = complaints(sent_by(lambda: act(crowd)), set())
+        transaction.set_rollback(True)
+    assert found[0].startswith(complaint)
