@@ -89,7 +89,10 @@ class AgentAdmin(ModelAdmin):
             obj.created_at = db_now()
         super().save_model(request, obj, form, change)
 
-    @admin.action(description="Retire selected agents (their keys end, their history stays)")
+    @admin.action(
+        description="Retire selected agents (their keys end, their history stays)",
+        permissions=["change"],
+    )
     def retire(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         """Take them out of the team."""
         for agent in queryset:
