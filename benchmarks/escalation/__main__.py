@@ -1,4 +1,4 @@
-"""Measure escalation: python -m benchmarks.escalation [scale] [stampede] [--seed N].
+"""Measure escalation: python -m benchmarks.escalation [scale] [stampede] [failover] [--seed N].
 
 Exits with 1 when something that must hold does not.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.escalation import ground, scale, stampede
+from benchmarks.escalation import failover, ground, scale, stampede
 
-PARTS = ("scale", "stampede")
+PARTS = ("scale", "stampede", "failover")
 
 
 def main() -> int:
@@ -30,6 +30,9 @@ def main() -> int:
                 case "stampede":
                     head = stampede.HEAD
                     rows, found = stampede.run(environment, seed=options.seed)
+                case "failover":
+                    head = failover.HEAD
+                    rows, found = failover.run(environment, seed=options.seed)
             print(f"\n### {part}")
             table(head, rows)
             wrong += [f"{part}: {line}" for line in found]
