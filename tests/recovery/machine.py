@@ -315,9 +315,9 @@ class Recovery(RuleBasedStateMachine):
             "sweep": lambda: sweeps.sweep(now=self.now),
             "progress": lambda: self._progress(held, marker=None),
         }
-        nth = draw("nth savepoint", [2, 2, 3, 4]) if act == "sweep" else 1
+        spot = {"nth": draw("nth row", [1, 1, 2, 3]), "depth": 2} if act == "sweep" else {}
         try:
-            with meanwhile(first, nth=nth):
+            with meanwhile(first, **spot):
                 (acts.get(act) or self._report(held, act))()
         except StaleClaimError:
             assert not stood[0], "a live claim was refused"
@@ -400,7 +400,7 @@ class Recovery(RuleBasedStateMachine):
     @invariant()
     def the_model_agrees(self):
         type(self).steps += 1
-        assert self.swallowed.said == [], "a sweep swallowed an error"
+        assert self.swallowed.said == [], self.swallowed.said
         self.model.observe(self.now)
         self.model.look(self.now)
 

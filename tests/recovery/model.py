@@ -83,19 +83,25 @@ def tripped(agent: int, *, now: datetime) -> bool:
 
 
 @contextmanager
-def meanwhile(act: Callable[[], Any], *, nth: int) -> Iterator[None]:
-    """Run `act` right before the nth savepoint of the block.
+def meanwhile(act: Callable[[], Any], *, nth: int = 1, depth: int = 1) -> Iterator[None]:
+    """Run `act` right before the nth savepoint at `depth` in the block.
 
-    To the block it is as if another process had committed between its look and its lock.
+    To the block it is as if another process had committed between its look and its lock. Deeper
+    inside, the row is locked, and no other process could have.
     """
-    left = nth
+    now_at, seen = 0, 0
 
     def watch(execute, sql, params, many, context):
-        nonlocal left
-        if isinstance(sql, str) and sql.startswith("SAVEPOINT"):
-            left -= 1
-            if left == 0:
-                act()
+        nonlocal now_at, seen
+        words = sql if isinstance(sql, str) else ""
+        if words.startswith("SAVEPOINT"):
+            now_at += 1
+            if now_at == depth:
+                seen += 1
+                if seen == nth:
+                    act()
+        if words.startswith("RELEASE SAVEPOINT"):
+            now_at -= 1
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(watch):

@@ -37,8 +37,8 @@ def after(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def retry(seconds: float, strategy: Strategy) -> Retry:
-    return Retry(at=after(seconds), strategy=strategy)
+def retry(seconds: float, strategy: Strategy, *, elsewhere: bool = False) -> Retry:
+    return Retry(at=after(seconds), strategy=strategy, elsewhere=elsewhere)
 
 
 PLANS = [
@@ -75,9 +75,63 @@ PLANS = [
     ("held", {"attempt": 1, "hold_until": after(1)}, Hold(until=after(1))),
     ("held for a week", {"attempt": 1, "hold_until": after(604_800)}, Hold(until=after(86_400))),
     ("held at the last", {"attempt": 4, "hold_until": after(90)}, Hold(until=after(90))),
+    ("held for a day", {"attempt": 1, "hold_until": after(86_400)}, Hold(until=after(86_400))),
     # A hold that ended already, or ends now, is none.
     ("hold over", {"attempt": 1, "hold_until": after(-1)}, retry(60, REPEAT)),
     ("hold ends now", {"attempt": 1, "hold_until": T0}, retry(60, REPEAT)),
+    # Held 19 times, it is held a 20th time; held 20 times, a hold is a failure like any other.
+    ("held 19", {"attempt": 1, "hold_until": after(90), "holds": 19}, Hold(until=after(90))),
+    ("held 20", {"attempt": 1, "hold_until": after(90), "holds": 20}, retry(60, REPEAT)),
+    ("held 20, last", {"attempt": 4, "hold_until": after(90), "holds": 20}, GiveUp()),
+    # The agent's own failure, and somebody else can: at once, 0 s instead of 60, with no jitter.
+    (
+        "own",
+        {"attempt": 1, "agent_specific": True, "others": True, "jitter": 0.2, "draw": 0.5},
+        retry(0, REPEAT, elsewhere=True),
+    ),
+    (
+        "own, second",
+        {"attempt": 2, "used": [FIRST, REPEAT], "agent_specific": True, "others": True},
+        retry(0, FRESH, elsewhere=True),
+    ),
+    # Its own and nobody else can, or others can and it isn't: the ladder's 60 s, by the same one.
+    ("own, alone", {"attempt": 1, "agent_specific": True}, retry(60, REPEAT)),
+    ("not its own", {"attempt": 1, "others": True}, retry(60, REPEAT)),
+    # Its own changes nothing about no try left, no hope, or a hold.
+    ("own, last", {"attempt": 4, "agent_specific": True, "others": True}, GiveUp()),
+    (
+        "own, hopeless",
+        {"attempt": 1, "agent_specific": True, "others": True, "retryable": False},
+        GiveUp(),
+    ),
+    (
+        "own, held",
+        {"attempt": 1, "agent_specific": True, "others": True, "hold_until": after(90)},
+        Hold(until=after(90)),
+    ),
+    (
+        "own, held 20",
+        {
+            "attempt": 1,
+            "agent_specific": True,
+            "others": True,
+            "hold_until": after(90),
+            "holds": 20,
+        },
+        retry(0, REPEAT, elsewhere=True),
+    ),
+    # Another approach is another agent's when there is one: after 900 s × (1 + 0.2 × 0.5) = 990.
+    (
+        "another approach",
+        {
+            "attempt": 3,
+            "used": [FIRST, REPEAT, FRESH],
+            "others": True,
+            "jitter": 0.2,
+            "draw": 0.5,
+        },
+        retry(990, OTHER, elsewhere=True),
+    ),
 ]
 
 
@@ -88,6 +142,7 @@ def test_what_a_failure_leads_to(given, plan):
     made = plan_retry(now=T0, **given)
     assert made == plan
     assert made.reason.endswith(".")
+    assert ("another agent" in made.reason) == (isinstance(made, Retry) and made.elsewhere)
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3])
@@ -108,6 +163,26 @@ def test_the_reasons_are_sentences_with_the_numbers_in_them():
     )
     assert last.reason == "Given up after 4 of 4 tries."
     assert held.reason == "Held until 09:01:30 UTC, as the agent asked."
+
+
+def test_the_reasons_say_who_gets_it_and_why():
+    def reason(**given):
+        return plan_retry(now=T0, **given).reason
+
+    assert reason(attempt=1, agent_specific=True, others=True) == (
+        "Try 1 of 4 failed, and that is this agent's own trouble: another agent gets it now."
+    )
+    assert reason(attempt=1, agent_specific=True) == (
+        "Try 1 of 4 failed; the next starts in 1 min with strategy repeat_with_evidence;"
+        " nobody else can take it."
+    )
+    assert reason(attempt=3, used=[FIRST, REPEAT, FRESH], others=True) == (
+        "Try 3 of 4 failed; the next starts in 15 min with strategy alternative_approach,"
+        " by another agent."
+    )
+    assert reason(attempt=1, retryable=False) == (
+        "Given up: the agent says that another try can't help."
+    )
 
 
 @pytest.mark.parametrize(
@@ -256,10 +331,3 @@ def test_notes_count_again_after_a_new_marker():
     mark = next_mark(mark, marker="c2", note=None)
     assert mark is not None
     assert next_mark(mark, marker=None, note="on") == ProgressMark(marker="c2", unmarked_notes=1)
-
-
-def test_work_is_held_twenty_times_then_a_hold_is_a_failure_like_any_other():
-    later = T0 + timedelta(minutes=30)
-
-    assert isinstance(plan_retry(attempt=1, hold_until=later, holds=19, now=T0), Hold)
-    assert isinstance(plan_retry(attempt=1, hold_until=later, holds=20, now=T0), Retry)
