@@ -30,6 +30,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expire_seconds": 6 * 3600},
     },
     "monitoring: watch": _every(SWEEP_SECONDS, "monitoring.watch"),
+    "monitoring: send": _every(SWEEP_SECONDS, "monitoring.send"),
     "monitoring: audit": _every(60, "monitoring.audit"),
     "recovery: deliveries": _every(SWEEP_SECONDS, "recovery.deliveries"),
 }

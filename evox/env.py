@@ -6,8 +6,9 @@ Every reader also looks at `NAME_FILE`, a file that holds the value, for secrets
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 NOT_STARTED = "postgresql://evox@127.0.0.1:1/evox"
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 
 
 class EnvError(SystemExit):
@@ -100,6 +102,20 @@ def durations(name: str, default: str, *, exactly: int | None = None) -> tuple[t
 def seconds(name: str, default: int, *, minimum: int = 1, maximum: int = 7 * 86400) -> timedelta:
     """A duration in whole seconds."""
     return timedelta(seconds=integer(name, default, minimum=minimum, maximum=maximum))
+
+
+def targets(name: str) -> tuple[str, ...]:
+    """Host names, addresses and networks with commas between, such as "10.0.0.0/8,hooks.lan"."""
+    found = tuple(part.strip().lower() for part in text(name).split(",") if part.strip())
+    for target in found:
+        try:
+            ip_network(target)
+        except ValueError:
+            # What is digits and dots alone was meant as an address.
+            if not HOST_NAME.fullmatch(target) or not re.search("[a-z]", target):
+                why = f"holds {target!r}; it takes host names and networks such as 10.0.0.0/8"
+                raise EnvError(name, why) from None
+    return found
 
 
 def time_zone(name: str, default: str) -> str:

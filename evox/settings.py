@@ -37,6 +37,7 @@ EVOX_SWEEP = env.seconds("EVOX_SWEEP_SECONDS", 10, maximum=300)
 EVOX_PATTERN_THRESHOLD = env.integer("EVOX_PATTERN_THRESHOLD", 3, minimum=2, maximum=1000)
 EVOX_PATTERNS_DIR = BASE_DIR / Path(env.text("EVOX_PATTERNS_DIR", "docs/patterns")).expanduser()
 EVOX_LEARNING_APPROVAL = env.choice("EVOX_LEARNING_APPROVAL", "auto", ("auto", "review"))
+EVOX_SINK_ALLOW = env.targets("EVOX_SINK_ALLOW")
 EVOX_LEAD = env.text("EVOX_LEAD")
 EVOX_REVIEWER = env.text("EVOX_REVIEWER")
 GITHUB_WEBHOOK_SECRET = env.text("GITHUB_WEBHOOK_SECRET")
@@ -233,4 +234,6 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Its lines hold paths of sinks, which may be passwords.
+    "loggers": {"urllib3": {"level": "ERROR"}},
 }

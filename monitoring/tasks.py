@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from agents.clock import db_now
-from monitoring.services import auditor
+from monitoring.services import auditor, sender
 from monitoring.services import watch as watching
 
 
@@ -19,3 +19,9 @@ def watch() -> None:
 def audit() -> None:
     """Look whether everything that must hold does."""
     auditor.audit(now=db_now())
+
+
+@shared_task(name="monitoring.send")
+def send() -> None:
+    """Carry what is in the outbox to the sinks."""
+    sender.send_alone()

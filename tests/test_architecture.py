@@ -33,7 +33,7 @@ OPEN_VIEWS = {
 
 READERS = {
     *("text", "integer", "number", "flag", "choice", "durations", "seconds", "time_zone"),
-    "data_dir",
+    *("data_dir", "targets"),
 }
 # `up` hands these to its own children; nobody sets them.
 HANDED_DOWN = {"EVOX_DUMP_PROGRAM", "EVOX_DUMP_FOLDER"}
