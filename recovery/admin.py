@@ -20,8 +20,13 @@ from agents.errors import EvoxError, IllegalMoveError
 from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.queries import active_agents
 from agents.states import DispatchStatus
-from recovery.models import AgentBreaker, PullRequest, WebhookDelivery
+from recovery.admin_github import PullRequestAdmin, WebhookDeliveryAdmin
+from recovery.admin_rollbacks import RollbackAdmin, RollbackPauseAdmin
+from recovery.models import AgentBreaker
 from recovery.services import breakers, operator
+
+# Registered beside it; Django looks for them here.
+__all__ = ["PullRequestAdmin", "RollbackAdmin", "RollbackPauseAdmin", "WebhookDeliveryAdmin"]
 
 TIMELINE_SHOWN = 100
 
@@ -248,30 +253,6 @@ class AttemptAdmin(HistoryAdmin):
         "result",
         "failure_id",
     ]
-
-
-@admin.register(PullRequest)
-class PullRequestAdmin(HistoryAdmin):
-    """Pull requests as GitHub last told."""
-
-    list_display = ["repository", "number", "title", "author", "state", "draft", "updated_at"]
-    list_filter = ["state", "draft", "is_fork"]
-    search_fields = ["=number", "repository", "title", "author", "branch", "head_sha"]
-    date_hierarchy = "updated_at"
-
-
-@admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(HistoryAdmin):
-    """What GitHub sent, and what became of it."""
-
-    list_display = ["guid", "event", "action", "number", "status", "tries", "received_at"]
-    list_filter = ["status", "event"]
-    search_fields = ["guid", "=number", "error"]
-    date_hierarchy = "received_at"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
-        """Without the bodies, which may be 25 MiB each; the page of one row reads its own."""
-        return super().get_queryset(request).defer("body")
 
 
 @admin.register(AgentBreaker)

@@ -6,7 +6,7 @@ from django.urls import path
 
 import agents.urls  # noqa: F401 - registers the converter row_id
 from recovery import webhooks
-from recovery.api import incident_views, operator_views, views
+from recovery.api import incident_views, operator_views, rollback_views, views
 
 urlpatterns = [
     path("incidents", incident_views.IncidentListView.as_view()),
@@ -20,5 +20,8 @@ urlpatterns = [
     path("dispatches/<row_id:pk>/reassign", operator_views.ReassignView.as_view()),
     path("dispatches/<row_id:pk>/unblock", operator_views.UnblockView.as_view()),
     path("agents/<str:name>/heartbeat", views.HeartbeatView.as_view()),
+    path("rollbacks/policy", rollback_views.PolicyView.as_view()),
+    path("rollbacks/pause", rollback_views.PauseView.as_view()),
+    path("rollbacks/resume", rollback_views.ResumeView.as_view()),
     path("webhooks/github", webhooks.github),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -12,6 +12,9 @@ from rest_framework.views import APIView
 
 from agents.clock import db_now
 from monitoring import health, queries
+from monitoring.queries_rollbacks import TARGET, rollback_figures
+
+ROLLBACK_WINDOW = timedelta(days=30)
 
 
 def _share(part: int, whole: int) -> dict[str, Any]:
@@ -25,6 +28,7 @@ def health_figures(*, now: datetime) -> dict[str, Any]:
     retries = queries.retry_success(now=now, window=queries.DAY)
     ready = health.readiness(now=now)
     watching = health.watching(now=now)
+    rollbacks = rollback_figures(now=now, window=ROLLBACK_WINDOW)
     team = list(queries.agents())
     return {
         "window": "24h",
@@ -40,7 +44,14 @@ def health_figures(*, now: datetime) -> dict[str, Any]:
             **_share(retries.completed, retries.ended),
             "underWay": retries.under_way,
         },
-        "targets": {"retrySuccess": 0.8},
+        "rollbacks": {
+            "window": "30d",
+            "rolledBack": rollbacks.rolled_back,
+            "p95Seconds": rollbacks.p95.total_seconds() if rollbacks.p95 is not None else None,
+            "late": rollbacks.late,
+            "flaky": [{"command": command, "count": n} for command, n in rollbacks.flaky],
+        },
+        "targets": {"retrySuccess": 0.8, "rollbackSeconds": TARGET.total_seconds()},
         "uptime": None,
         "system": {
             "database": ready.database,

@@ -16,6 +16,7 @@ from failures.models import Incident
 from failures.services.log import NewFailure, log_failure
 from failures.services.opening import NewIncident, open_incident
 from failures.states import ErrorType, IncidentKind, Severity
+from recovery.services import rollbacks
 
 BREAKS_THE_BUILD = {
     IncidentKind.ROLLED_BACK,
@@ -47,6 +48,8 @@ def report_incident(report: IncidentReport, *, now: datetime) -> Incident:
     InvalidInputError for an unknown dispatch.
     """
     dispatch = _dispatch(report.dispatch_id)
+    if dispatch is None and report.kind in BREAKS_THE_BUILD:
+        dispatch = rollbacks.dispatch_of(report.agent, report.metadata)
     who = report.agent.name if report.agent else report.reported_by
     unique = report.idempotency_key or secrets.token_urlsafe(12)
     new = NewIncident(
@@ -63,8 +66,10 @@ def report_incident(report: IncidentReport, *, now: datetime) -> Incident:
     )
     with transaction.atomic():
         opened = open_incident(new, now=now)
-        if opened.created and report.agent and report.kind in BREAKS_THE_BUILD:
-            _log_build_failure(report, report.agent, now=now)
+        if opened.created:
+            rollbacks.record(opened.incident, report.metadata, now=now)
+            if report.agent and report.kind in BREAKS_THE_BUILD:
+                _log_build_failure(report, report.agent, dispatch, now=now)
     return opened.incident
 
 
@@ -77,7 +82,9 @@ def _dispatch(pk: int | None) -> Dispatch | None:
     return dispatch
 
 
-def _log_build_failure(report: IncidentReport, agent: Agent, *, now: datetime) -> None:
+def _log_build_failure(
+    report: IncidentReport, agent: Agent, dispatch: Dispatch | None, *, now: datetime
+) -> None:
     said = report.metadata.get("buildError")
     log_failure(
         NewFailure(
@@ -85,6 +92,7 @@ def _log_build_failure(report: IncidentReport, agent: Agent, *, now: datetime) -
             error_type=ErrorType.BUILD,
             message=said if isinstance(said, str) and said else report.message,
             context={**report.metadata, "incidentKind": report.kind.value},
+            ticket_id=dispatch.ticket_id if dispatch else "",
         ),
         now=now,
     )

@@ -156,6 +156,9 @@ MATRIX: dict[str, list[Row]] = {
     f"{INC}/acknowledge": [operators("POST", f"{INC}/acknowledge", {})],
     f"{INC}/snooze": [operators("POST", f"{INC}/snooze", SNOOZE)],
     f"{INC}/resolve": [own("POST", f"{INC}/resolve", {"resolution": "Done."})],
+    "api/v1/rollbacks/policy": [anybody("GET", "api/v1/rollbacks/policy")],
+    "api/v1/rollbacks/pause": [operators("POST", "api/v1/rollbacks/pause", PAUSE)],
+    "api/v1/rollbacks/resume": [operators("POST", "api/v1/rollbacks/resume", None, 409)],
     "api/v1/learnings": [
         anybody("GET", "api/v1/learnings"),
         own(
