@@ -45,30 +45,27 @@ class Act:
     body: dict[str, Any] = field(default_factory=dict)
 
 
-def decide(seed: int, payload: dict[str, Any], number: int, lease: float) -> Act:
+def decide(seed: int, payload: dict[str, Any], number: int, *, work: float, lease: float) -> Act:
     """What claim `number` of this dispatch does; the same for the same seed."""
     draw = random.Random(f"{seed} {payload['n']} {number}")
-    seconds = min(0.2 + draw.expovariate(1 / 2.0), 8.0)
-    hang_up, twice = draw.random() < 0.15, draw.random() < 0.15
-    kind, roll = payload["kind"], draw.random()
-    if kind == "hopeless":
-        return Act("fail", seconds / 2, body=failure(draw, payload["n"]))
-    if roll < 0.64:
-        return Act("complete", seconds, hang_up=hang_up, twice=twice, body={"evidence": "done"})
-    if roll < 0.80:
-        body = failure(draw, payload["n"])
-        return Act("fail", seconds, hang_up=hang_up, twice=twice, body=body)
-    if roll < 0.85:
-        body = failure(draw, payload["n"]) | {"retryAfter": draw.randint(1, 4)}
-        return Act("fail", seconds, hang_up=hang_up, twice=twice, body=body)
-    if roll < 0.86:
-        body = failure(draw, payload["n"]) | {"retryable": False}
-        return Act("fail", seconds, hang_up=hang_up, twice=twice, body=body)
-    if roll < 0.91:
-        return Act("block", seconds, hang_up=hang_up, twice=twice, body={"reason": "Say which."})
-    verb = "complete" if roll < 0.97 else "fail"
-    body = {"evidence": "late"} if verb == "complete" else failure(draw, payload["n"])
-    return Act(verb, lease * 1.5 + 2 + seconds / 4, silent=True, body=body)
+    seconds = min(0.2 + draw.expovariate(1 / work), 8.0)
+    habits = {"hang_up": draw.random() < 0.15, "twice": draw.random() < 0.15}
+    fails = failure(draw, payload["n"])
+    if payload["kind"] == "hopeless":
+        return Act("fail", seconds / 2, body=fails)
+    late = lease * 1.5 + 2 + seconds / 4
+    chances = (
+        (0.64, Act("complete", seconds, body={"evidence": "done"}, **habits)),
+        (0.16, Act("fail", seconds, body=fails, **habits)),
+        (0.05, Act("fail", seconds, body=fails | {"retryAfter": draw.randint(1, 4)}, **habits)),
+        (0.01, Act("fail", seconds, body=fails | {"retryable": False}, **habits)),
+        (0.05, Act("block", seconds, body={"reason": "A person must say which."}, **habits)),
+        (0.06, Act("complete", late, silent=True, body={"evidence": "late"})),
+        (0.03, Act("fail", late, silent=True, body=fails)),
+    )
+    weights, acts = zip(*chances, strict=True)
+    found: Act = draw.choices(acts, weights)[0]
+    return found
 
 
 def failure(draw: random.Random, n: int) -> dict[str, Any]:
@@ -177,10 +174,13 @@ class Agent:
                 self.note("poisoned")
                 os.kill(os.getpid(), signal.SIGKILL)
             number = claimed["attempt"]["number"]
-            self.do(claimed, decide(self.options.seed, payload, number, self.options.lease))
+            own = {"work": self.options.work, "lease": self.options.lease}
+            self.do(claimed, decide(self.options.seed, payload, number, **own))
 
     def do(self, claimed: dict[str, Any], act: Act) -> None:
         """Work with signs of life, or silently; then report, whatever was heard meanwhile."""
+        if act.silent:
+            self.note("silent")
         until = time.monotonic() + act.seconds
         every = float(claimed["heartbeatSeconds"])
         beat_at = time.monotonic() + self.draw.uniform(0, every)
@@ -203,7 +203,8 @@ class Agent:
         else:
             body = {"claim": claim, "note": "going on", "marker": f"step {beats}"}
             status, life = self.post(f"dispatches/{claimed['dispatch']['id']}/progress", body)
-            state = life["claimState"] if status == 200 else (life or {}).get("error", {}).get("code")
+            refused = (life or {}).get("error", {}).get("code")
+            state = life["claimState"] if status == 200 else refused
         if status:
             self.note("life", claim=claim, sent=sent, http=status, state=state)
         return bool(status)
@@ -233,10 +234,8 @@ class Agent:
             status, said = self.post(path, body)
             if status:
                 facts = {"d": claimed["dispatch"]["id"], "claim": claim, "verb": act.verb}
-                kept = said if status != 200 else {name: said[name] for name in SAID if name in said}
-                self.note(
-                    "answer", sent=sent, http=status, said=kept, retryable=retryable, **facts
-                )
+                kept = {name: said[name] for name in SAID if name in said} or said
+                self.note("answer", sent=sent, http=status, said=kept, retryable=retryable, **facts)
                 return
             time.sleep(wait * self.draw.uniform(0.5, 1))
             wait = min(wait * 2, 2.0)
@@ -275,6 +274,7 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--lease", type=float, required=True)
+    parser.add_argument("--work", type=float, required=True)
     parser.add_argument("--poll", type=float, default=0.5)
     parser.add_argument("--probe-at", type=float, default=0.0)
     parser.add_argument("--hold", type=int, default=0)

@@ -83,7 +83,10 @@ class System:
         """The rows of a statement. Raises psycopg.Error while PostgreSQL is down."""
         parts = urlsplit(self._database)
         with psycopg.connect(
-            host=unquote(parts.hostname or ""), user="evox", dbname="evox", autocommit=True,
+            host=unquote(parts.hostname or ""),
+            user="evox",
+            dbname="evox",
+            autocommit=True,
             connect_timeout=5,
         ) as connection:
             cursor = connection.execute(statement, parameters)
