@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from agents import admin_outbox  # noqa: F401 - registers what leaves EVOX
 from agents.admin_base import HistoryAdmin, ModelAdmin, ModelForm, TabularInline, stamp
 from agents.admin_pauses import AGENT_ACTIONS
 from agents.clock import db_now

@@ -25,6 +25,7 @@ from agents.services import records, sending
 from agents.services.sending import Result, Taken
 from agents.states import DeliveryState, SinkKind
 from failures.models import Incident
+from failures.services.incidents import resolve_by_key
 from failures.services.opening import NewIncident, open_incident
 from failures.states import IncidentKind
 from monitoring import policy_sending as policy
@@ -138,6 +139,9 @@ def _carry(taken: Taken, plan: Round) -> None:
     state = conclude(taken, verdict, status=answer.status, now=now)
     if state is not None:
         plan.done[state] += 1
+    if state is DeliveryState.SENT and taken.delivery.round > 0:
+        why = "What was given up was sent again, and arrived."
+        resolve_by_key(_dead_key(taken.delivery.sink), resolution=why, now=now)
 
 
 def call(taken: Taken, *, now: datetime) -> policy.Answer:
@@ -201,10 +205,14 @@ def _report(taken: Taken, why: str, *, now: datetime) -> None:
         kind=IncidentKind.DELIVERY_DEAD,
         title=f"Messages of #{sink.channel.name} don't reach {sink.name}",
         message=f"Message {message.pk} was given up after {taken.n} tries: {why}",
-        dedup_key=f"delivery-dead:{sink.pk}",
+        dedup_key=_dead_key(sink),
         metadata={"sink": sink.name, "delivery": taken.delivery.pk},
     )
     open_incident(new, now=now)
+
+
+def _dead_key(sink: Sink) -> str:
+    return f"delivery-dead:{sink.pk}"
 
 
 def _is_about_ourselves(message: Message) -> bool:
