@@ -13,6 +13,7 @@ from django.db import connection
 
 from agents.errors import NotFoundError, StaleClaimError
 from agents.models import Agent, Attempt, Dispatch
+from agents.services import statements
 from agents.states import (
     ATTEMPT_MOVES,
     DISPATCH_MOVES,
@@ -33,17 +34,17 @@ _CLAIM = """
 WITH addressed AS MATERIALIZED (
     SELECT id, rank_at FROM agents_dispatch d
     WHERE status = 'pending' AND agent_id = %(agent)s {extra} AND {key_is_free}
-    ORDER BY rank_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY rank_at, id LIMIT {limit} FOR UPDATE SKIP LOCKED
 ), open_work AS MATERIALIZED (
     SELECT id, rank_at FROM agents_dispatch d
     WHERE status = 'pending' AND agent_id IS NULL {extra}
       AND required_skills <@ %(skills)s::varchar[] AND NOT %(agent)s = ANY (excluded_agents)
       AND {key_is_free}
-    ORDER BY rank_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY rank_at, id LIMIT {limit} FOR UPDATE SKIP LOCKED
 ), picked AS (
     SELECT id, row_number() OVER (ORDER BY rank_at, id) AS n
     FROM (SELECT * FROM addressed UNION ALL SELECT * FROM open_work) AS both_kinds
-    ORDER BY rank_at, id LIMIT %(limit)s
+    ORDER BY rank_at, id LIMIT {limit}
 ), claimed AS (
     UPDATE agents_dispatch d
     SET status = 'running', agent_id = %(agent)s, agent_until = NULL, attempt = d.attempt + 1,
@@ -55,7 +56,7 @@ WITH addressed AS MATERIALIZED (
 ), opened AS (
     INSERT INTO agents_attempt (dispatch_id, lease_epoch, agent_id, session, strategy,
                                 instructions, claim, started_at, outcome, reason, progress_note)
-    SELECT id, lease_epoch, %(agent)s, %(session)s, next_strategy, instructions,
+    SELECT id, lease_epoch, %(agent)s, %(session)s::uuid, next_strategy, instructions,
            (%(claims)s::varchar[])[n], %(now)s, 'running', '', ''
     FROM claimed
     RETURNING id, dispatch_id, claim
@@ -85,12 +86,15 @@ class Claimed:
 
 
 @cache
-def _claim_statement(*, one: bool) -> tuple[str, tuple[str, ...]]:
-    fields = Dispatch._meta.concrete_fields
-    columns = ", ".join(f'claimed."{field.column}"' for field in fields)
-    extra = "AND d.id = %(only)s" if one else ""
-    sql = _CLAIM.format(columns=columns, extra=extra, key_is_free=_KEY_IS_FREE)
-    return sql, tuple(field.attname for field in fields)
+def _claim_statement(limit: int, *, one: bool) -> str:
+    # The limit stands in the text: with a parameter there, no plan suits every limit, and
+    # PostgreSQL plans anew at each claim.
+    return _CLAIM.format(
+        columns=statements.columns(Dispatch, of="claimed"),
+        extra="AND d.id = %(only)s" if one else "",
+        key_is_free=_KEY_IS_FREE,
+        limit=limit,
+    )
 
 
 def claim_dispatches(
@@ -108,12 +112,9 @@ def claim_dispatches(
     With `only`, just that dispatch. Concurrent claims pass each other's rows over.
     """
     limit = max(1, min(limit, CLAIM_LIMIT))
-    sql, names = _claim_statement(one=only is not None)
     params: dict[str, Any] = {
         "agent": agent.pk,
         "skills": agent.skills,
-        "limit": limit,
-        "only": only,
         "lease": int(terms.lease.total_seconds()),
         "expires": now + terms.lease,
         "deadline": now + terms.deadline,
@@ -121,17 +122,15 @@ def claim_dispatches(
         "claims": [secrets.token_urlsafe(18) for _ in range(limit)],
         "now": now,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows = cursor.fetchall()
-    return [_claimed(names, row, agent, session, now) for row in rows]
+    if only is not None:
+        params["only"] = only
+    rows = statements.fetch(_claim_statement(limit, one=only is not None), params)
+    return [_claimed(row, agent, session, now) for row in rows]
 
 
-def _claimed(
-    names: tuple[str, ...], row: tuple[Any, ...], agent: Agent, session: UUID | None, now: datetime
-) -> Claimed:
+def _claimed(row: statements.Row, agent: Agent, session: UUID | None, now: datetime) -> Claimed:
     *values, attempt_id, token = row
-    dispatch = Dispatch.from_db("default", names, _decoded(values))
+    dispatch = statements.instance(Dispatch, tuple(values))
     dispatch.agent = agent
     attempt = Attempt(
         id=attempt_id,
@@ -145,16 +144,6 @@ def _claimed(
         started_at=now,
     )
     return Claimed(dispatch=dispatch, attempt=attempt)
-
-
-def _decoded(values: list[Any]) -> list[Any]:
-    # A raw cursor hands JSON over as text: Django's own loader is a field converter.
-    fields = Dispatch._meta.concrete_fields
-    decoded = list(values)
-    for index, field in enumerate(fields):
-        for converter in field.get_db_converters(connection):
-            decoded[index] = converter(decoded[index], None, connection)
-    return decoded
 
 
 def attempt_with_claim(dispatch_id: int, claim: str) -> Attempt:

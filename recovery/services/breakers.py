@@ -6,9 +6,10 @@ import json
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from agents.models import Agent
+from agents.services import statements
 from agents.services.pauses import HOLDS
 from agents.services.records import audit
 from recovery import policy_breaker
@@ -21,13 +22,16 @@ _STANDING = _ASKED.format(holds=HOLDS)
 
 
 def standing(agent: Agent, *, now: datetime) -> tuple[bool, Breaker]:
-    """Whether the agent is paused, and what is held against it: one statement, as claims ask it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STANDING, {"agent": agent.pk, "now": now})
-        paused, streak, trips, open_until = cursor.fetchone()
-    if trips is None:  # Nothing was ever held against it.
-        return paused, Breaker()
-    return paused, Breaker(streak=tuple(json.loads(streak)), trips=trips, open_until=open_until)
+    """Whether the agent is paused, and what is held against it: one statement."""
+    [(paused, *held)] = statements.fetch(_STANDING, {"agent": agent.pk, "now": now})
+    return paused, breaker_from(*held)
+
+
+def breaker_from(streak: str | None, trips: int | None, open_until: datetime | None) -> Breaker:
+    """The breaker whose columns these are; all None when nothing was ever held against it."""
+    if trips is None:
+        return Breaker()
+    return Breaker(streak=tuple(json.loads(streak or "[]")), trips=trips, open_until=open_until)
 
 
 def note_failure(agent: Agent, *, dispatch_id: int, others_have_it: bool, now: datetime) -> Breaker:

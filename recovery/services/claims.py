@@ -16,9 +16,11 @@ from agents.queries import current_work
 from agents.services import leases
 from agents.services.agents import record_heartbeat
 from agents.services.pauses import is_paused
+from agents.services.statements import unit
 from agents.states import AgentRole, AgentStatus
 from recovery import policy
-from recovery.services import breakers, outcomes, sweeps
+from recovery.services import guidance, outcomes, sweeps
+from recovery.services.gate import Gate, look
 from recovery.services.reports import check_holder
 
 NOTE_LIMIT = 2_000
@@ -55,10 +57,13 @@ def claim_work(
         raise NotYoursError("The CEO takes no work.")
     if agent.retired_at is not None:
         raise NotYoursError(f"{agent.name} is retired.")
-    if session is not None:
+    gate = look(agent, session=session, now=now)
+    if session is not None and not gate.seen:
         record_heartbeat(agent, status=None, session=session, now=now)
-    sweeps.sweep_a_little(now=now)
-    allowed = _allowed(agent, limit, now=now)
+    if gate.sweep_waits:
+        sweeps.sweep_a_little(known=True, now=now)
+        gate = look(agent, session=session, now=now)  # The sweep may have opened its breaker.
+    allowed = _allowed(agent, gate, limit, now=now)
     if allowed == 0:
         return []
     terms = leases.Terms(lease=lease or settings.EVOX_LEASE, deadline=settings.EVOX_DEADLINE)
@@ -66,6 +71,7 @@ def claim_work(
     claimed = _claim(request, now=now)
     if not claimed and sweeps.lift_exclusions(now=now):
         claimed = _claim(request, now=now)
+    guidance.note_instructions(claimed, now=now)
     return claimed
 
 
@@ -82,7 +88,7 @@ class _Request:
 def _claim(request: _Request, *, now: datetime) -> list[leases.Claimed]:
     for left in reversed(range(CLAIM_TRIES)):
         try:
-            with transaction.atomic():
+            with unit():
                 return leases.claim_dispatches(
                     request.agent,
                     terms=request.terms,
@@ -98,12 +104,11 @@ def _claim(request: _Request, *, now: datetime) -> list[leases.Claimed]:
     return []
 
 
-def _allowed(agent: Agent, limit: int, *, now: datetime) -> int:
+def _allowed(agent: Agent, gate: Gate, limit: int, *, now: datetime) -> int:
     """How many dispatches the agent may claim: none when paused, else as its breaker says."""
-    paused, breaker = breakers.standing(agent, now=now)
-    if paused or breaker.is_open(now=now):
+    if gate.paused or gate.breaker.is_open(now=now):
         return 0
-    if breaker.is_half_open(now=now):
+    if gate.breaker.is_half_open(now=now):
         return 0 if current_work(agent) else 1
     return max(limit, 1)
 

@@ -6,14 +6,14 @@ the dispatch changes nothing and raises StaleClaimError with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from agents.errors import NotYoursError, StaleClaimError
+from agents.errors import EvoxError, NotYoursError, StaleClaimError
 from agents.models import Agent, Attempt, Dispatch
 from agents.policy import clip
 from agents.services.agents import touch_agent
@@ -24,12 +24,18 @@ from agents.services.leases import (
     leave_running,
     lock_held,
 )
+from agents.services.statements import unit
 from agents.states import AttemptOutcome, DispatchStatus
+from failures.models import Failure
+from failures.services import guidance
 from failures.services.log import NewFailure, log_failure
 from failures.states import ErrorType
 from recovery.services import breakers, outcomes
+from recovery.services.completion import Done, complete_all_held, complete_held
 
 REASON_LIMIT = 2_000
+MANY = 50
+"""So many reports at once, as many as one claim gives."""
 _REPORTED = "reported"
 """Which verb an answer was given to. The outcome can't tell: a failure may end superseded."""
 
@@ -57,18 +63,65 @@ def complete_dispatch(
     pk: int, claim: str, *, result: Any = None, evidence: str = "", by: Agent | None, now: datetime
 ) -> Closed:
     """The work is done. Raises NotFoundError, NotYoursError, StaleClaimError."""
+    done = Done(pk=pk, claim=claim, result=result, evidence=evidence)
+    answer = _completed(now)
+    with unit():
+        held = complete_held(done, by=by, answer=answer, now=now)
+    if held is not None:
+        dispatch, attempt = held
+        return Closed(dispatch=dispatch, attempt=attempt, answer=_said(answer))
+    return _complete_by_steps(done, by=by, now=now)
+
+
+def complete_many(
+    reports: Sequence[Done], *, by: Agent | None, now: datetime
+) -> dict[int, dict[str, Any] | EvoxError]:
+    """Complete up to MANY dispatches; for each its answer, or the error that it alone would raise.
+
+    Raises ValueError for more, and for a dispatch that is named twice.
+    """
+    ids = [report.pk for report in reports]
+    if len(ids) > MANY or len(set(ids)) != len(ids):
+        raise ValueError(f"Up to {MANY} different dispatches.")
+    answer = _completed(now)
+    with unit():
+        held = complete_all_held(reports, by=by, answer=answer, now=now)
+    said: dict[int, dict[str, Any] | EvoxError] = {}
+    for report in reports:
+        if report.pk in held:
+            said[report.pk] = _said(answer)
+            continue
+        try:
+            said[report.pk] = _complete_by_steps(report, by=by, now=now).answer
+        except EvoxError as error:
+            said[report.pk] = error
+    return said
+
+
+def _completed(now: datetime) -> dict[str, Any]:
+    return {
+        _REPORTED: AttemptOutcome.SUCCEEDED.value,
+        "status": DispatchStatus.COMPLETED.value,
+        "reason": "",
+        "retryAt": None,
+        "finishedAt": _iso(now),
+    }
+
+
+def _complete_by_steps(done: Done, *, by: Agent | None, now: datetime) -> Closed:
+    """The answer to a report whose claim holds nothing: what it heard before, or why not."""
 
     def complete(dispatch: Dispatch, attempt: Attempt) -> dict[str, Any]:
         close_attempt(attempt, AttemptOutcome.SUCCEEDED, now=now)
         breakers.note_success(attempt.agent, now=now)
-        if result is not None or evidence:
-            attempt.result = {"result": result, "evidence": evidence}
+        if done.result is not None or done.evidence:
+            attempt.result = {"result": done.result, "evidence": done.evidence}
         leave_running(dispatch, DispatchStatus.COMPLETED, now=now)
         dispatch.reason = ""
         dispatch.save(update_fields=LEAVE_FIELDS)
         return {}
 
-    return _close(pk, claim, AttemptOutcome.SUCCEEDED, complete, by=by, now=now)
+    return _close(done.pk, done.claim, AttemptOutcome.SUCCEEDED, complete, by=by, now=now)
 
 
 def fail_dispatch(
@@ -80,14 +133,20 @@ def fail_dispatch(
     """
 
     def fail(dispatch: Dispatch, attempt: Attempt) -> dict[str, Any]:
-        return log_and_plan(dispatch, attempt, report, now=now)
+        failure = log_and_plan(dispatch, attempt, report, now=now)
+        guidance.note_answer(failure, now=now)
+        return {
+            "failureId": failure.pk,
+            "occurrences": failure.group.count,
+            "guidance": failure.group.guidance,
+        }
 
     return _close(pk, claim, AttemptOutcome.FAILED, fail, by=by, now=now)
 
 
 def log_and_plan(
     dispatch: Dispatch, attempt: Attempt, report: FailureReport, *, now: datetime
-) -> dict[str, Any]:
+) -> Failure:
     """Log the failure of a locked running dispatch and carry out what follows."""
     failure = log_failure(
         NewFailure(
@@ -102,11 +161,7 @@ def log_and_plan(
     )
     attempt.failure_id = failure.pk
     outcomes.after_failure(dispatch, attempt, failure, report.terms, now=now)
-    return {
-        "failureId": failure.pk,
-        "occurrences": failure.group.count,
-        "guidance": failure.group.guidance,
-    }
+    return failure
 
 
 def block_dispatch(pk: int, claim: str, *, reason: str, by: Agent | None, now: datetime) -> Closed:

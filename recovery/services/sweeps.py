@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from agents.models import Attempt, Dispatch
 from agents.models.dispatch import DispatchQuerySet
 from agents.models.message import SYSTEM
-from agents.services import records
+from agents.services import records, statements
 from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
 from agents.states import AttemptOutcome, DispatchStatus
 from failures.states import ErrorType
@@ -44,8 +44,8 @@ LOST_FIELDS = (
 )
 STATEMENT_TIMEOUT_MS = 5_000
 
-_ANYTHING_TO_DO = """
-SELECT EXISTS (SELECT 1 FROM agents_dispatch WHERE status = 'retrying' AND run_at <= %(now)s)
+ANYTHING_TO_DO = """
+       EXISTS (SELECT 1 FROM agents_dispatch WHERE status = 'retrying' AND run_at <= %(now)s)
     OR EXISTS (SELECT 1 FROM agents_dispatch
                WHERE status = 'running' AND lease_expires_at <= %(now)s)
     OR EXISTS (SELECT 1 FROM agents_dispatch WHERE status = 'running' AND deadline_at <= %(now)s)
@@ -86,13 +86,13 @@ def sweep_and_sign(*, now: datetime) -> Swept | None:
     return swept
 
 
-def sweep_a_little(*, now: datetime) -> None:
-    """A short round for claims and heartbeats; its failure must not become theirs."""
+def sweep_a_little(*, known: bool = False, now: datetime) -> None:
+    """A short round for claims and heartbeats; its failure must not become theirs.
+
+    With `known` the caller has asked ANYTHING_TO_DO already.
+    """
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(_ANYTHING_TO_DO, {"now": now})
-            anything = cursor.fetchone()[0]
-        if anything:
+        if known or statements.fetch(f"SELECT {ANYTHING_TO_DO}", {"now": now})[0][0]:
             sweep(limit=LITTLE, now=now)
     except Exception:
         logger.exception("A sweep inside a call failed; the call goes on.")

@@ -1,0 +1,140 @@
+"""The command: fill, measure in turns, print a table of medians and ratios."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks.queues import latency, server, venv
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PLANS = {
+    "P1": {"batch": 1, "systems": ("evox", "procrastinate", "chancy", "pgqueuer")},
+    "P2": {"batch": 10, "systems": ("evox", "pgqueuer", "chancy")},
+}
+BACKLOG = {"P1": 12_000, "P2": 60_000}
+"""Claimable rows at the begin of each round."""
+GOALS = (("P1", "procrastinate", 4.0), ("P1", "chancy", 1.5), ("P2", "pgqueuer", 1.5))
+
+
+def main() -> int:
+    options = _options()
+    rounds, seconds = (3, 1.5) if options.quick else (options.rounds, options.seconds)
+    python = venv.python_of_peers(options.venv)
+    with server.fresh_server() as url:
+        _print_setting(url, python)
+        figures: dict[tuple[str, str], list[float]] = {}
+        bench = Bench(url, python)
+        for name in [name for name in PLANS if name in options.only]:
+            for number in range(rounds):
+                _round(bench, name, number, seconds, figures)
+        met = _print_table(figures)
+        if "latency" in options.only:
+            finished = 100_000 if options.quick else 1_000_000
+            met = latency.measure(server.database(url, "latency"), finished) and met
+    return 0 if met else 1
+
+
+class Bench:
+    """Starts a system's driver, in a process of its own, on a database of its own."""
+
+    def __init__(self, url: str, python: Path) -> None:
+        self._python, self.url = python, url
+        self._databases: dict[str, str] = {}
+
+    def drive(self, system: str, *arguments: object) -> dict[str, float]:
+        if system not in self._databases:
+            self._databases[system] = server.database(self.url, f"queue_{system}")
+        script: list[object] = [self._python, HERE / f"drive_{system}.py"]
+        if system == "evox":
+            script = [sys.executable, "-m", "benchmarks.queues.drive_evox"]
+        command = [str(part) for part in (*script, self._databases[system], *arguments)]
+        run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+        return found
+
+
+def _round(bench, name, number, seconds, figures) -> None:
+    """Each system once, each time another one first."""
+    systems, batch = PLANS[name]["systems"], PLANS[name]["batch"]
+    turn = number % len(systems)
+    for system in systems[turn:] + systems[:turn]:
+        bench.drive(system, "fill", BACKLOG[name])
+        server.settle(bench.url)
+        found = bench.drive(system, "run", batch, seconds)
+        if found["dry"]:
+            raise SystemExit(f"{system} ran dry.")
+        figures.setdefault((name, system), []).append(found["per_second"])
+        print(f"{name} round {number + 1}: {system} {found['per_second']:,.0f}/s", flush=True)
+
+
+def _print_table(figures) -> bool:
+    print("\n|  | system | median a second | lowest–highest | rounds |")
+    print("|---|---|--:|--:|--:|")
+    for (name, system), seen in figures.items():
+        spread = f"{min(seen):,.0f}–{max(seen):,.0f}"
+        print(f"| {name} | {system} | {median(seen):,.0f} | {spread} | {len(seen)} |")
+    print()
+    met = True
+    for name, peer, goal in GOALS:
+        if (name, peer) not in figures:
+            continue
+        pairs = zip(figures[name, "evox"], figures[name, peer], strict=True)
+        ratio = median(own / other for own, other in pairs)
+        met = met and ratio >= goal
+        word = "met" if ratio >= goal else "MISSED"
+        print(f"{name}: evox / {peer} = {ratio:.2f} (median of rounds; goal {goal}: {word})")
+    return met
+
+
+def _print_setting(url: str, python: Path) -> None:
+    commit = _said("git", "rev-parse", "--short=12", "HEAD")
+    changed = " with changes" if _said("git", "status", "--porcelain", "--", "*.py") else ""
+    peers = venv.versions(python, *venv.PEERS, "psycopg", "asyncpg", "uvloop")
+    own = venv.versions(Path(sys.executable), "django", "psycopg")
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit}{changed}")
+    print(f"{_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}")
+    print(f"Python {platform.python_version()}; EVOX: {_listed(own)}; peers: {_listed(peers)}")
+    print(f"PostgreSQL: {_listed(server.described(url))}", flush=True)
+
+
+def _listed(found: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in found.items())
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def _said(*command: str) -> str:
+    run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return run.stdout.strip()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.queues", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="3 short rounds, a tenth of the rows")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="the window of a round")
+    parser.add_argument(
+        "--only", nargs="+", default=["P1", "P2", "latency"], choices=["P1", "P2", "latency"]
+    )
+    kept = Path(tempfile.gettempdir()) / "evox-benchmark-peers"
+    parser.add_argument("--venv", type=Path, default=kept, help="where the peers are installed")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

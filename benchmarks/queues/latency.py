@@ -1,0 +1,5 @@
+"""How long the one claim statement takes, deep into a big queue."""
+
+
+def measure(url: str, finished: int) -> bool:
+    return True

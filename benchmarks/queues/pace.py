@@ -1,0 +1,85 @@
+"""Count what ten workers finish in a window of time. Standard library only: the peers use it, too.
+
+A driver is started as `driver.py DSN fill ROWS` or `driver.py DSN run BATCH SECONDS`, and writes
+one line of JSON.
+"""
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+WORKERS = 10
+WARM_UP = 0.7
+"""Seconds before the window, in which connections and prepared statements are made."""
+
+
+def answer(**values: object) -> None:
+    print(json.dumps(values), flush=True)
+
+
+def arguments() -> tuple[str, str, list[str]]:
+    dsn, verb, *rest = sys.argv[1:]
+    return dsn, verb, rest
+
+
+class Window:
+    """Counts what is finished between its begin and its end."""
+
+    def __init__(self, seconds: float) -> None:
+        self.begin = time.perf_counter() + WARM_UP
+        self.end = self.begin + seconds
+        self.seconds = seconds
+        self.counted = 0
+        self.dry = False
+        self._lock = threading.Lock()
+
+    def is_open(self) -> bool:
+        return time.perf_counter() < self.end and not self.dry
+
+    def note(self, finished: int) -> None:
+        """So many were finished just now; none means that the queue ran dry."""
+        if finished == 0:
+            self.dry = True
+        if self.begin <= time.perf_counter() < self.end:
+            with self._lock:
+                self.counted += finished
+
+    def report(self) -> None:
+        answer(per_second=self.counted / self.seconds, dry=self.dry)
+
+
+async def run_tasks(cycle: Callable[[int], Awaitable[int]], seconds: float) -> None:
+    """Ten tasks of one event loop; `cycle(worker)` takes and finishes, and returns how many."""
+    window = Window(seconds)
+
+    async def work(number: int) -> None:
+        while window.is_open():
+            window.note(await cycle(number))
+
+    await asyncio.gather(*[work(number) for number in range(WORKERS)])
+    window.report()
+
+
+def run_threads(cycle: Callable[[int], int], seconds: float) -> None:
+    """The same with ten threads."""
+    window = Window(seconds)
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            while window.is_open():
+                window.note(cycle(number))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(WORKERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    window.report()
