@@ -86,7 +86,7 @@ INSERT INTO agents_dispatch
    next_strategy, instructions, last_fingerprint, lease_epoch, lease_seconds, lease_expires_at,
    deadline_at, last_progress_at, last_marker, unmarked_notes, created_at, created_by, updated_at,
    finished_at)
-SELECT 'Work ' || n, 'run', '{}', 'AGT-' || n, 2, %(now)s, %(status)s, '', a.id, true,
+SELECT 'Work ' || n, 'run', '{}', %(ticket)s, 2, %(now)s, %(status)s, '', a.id, true,
    '{}', '{}', 1, 0, 4, 3, 'first_try', '', '', 1,
    CASE WHEN %(status)s = 'running' THEN 3600 END,
    CASE WHEN %(status)s = 'running' THEN %(now)s + interval '1 day' END,
@@ -102,9 +102,12 @@ def workers(count: int, *, prefix: str, now) -> list[int]:
     return _ids(_AGENTS, count=count, prefix=prefix, now=now)
 
 
-def work(agents: list[int], *, status: str = "running", progress=None, now) -> list[int]:
+def work(
+    agents: list[int], *, status: str = "running", progress=None, ticket: str = "AGT-1", now
+) -> list[int]:
     """A dispatch of each agent's; its last progress was at `progress`, now when None."""
-    return _ids(_DISPATCHES, agents=agents, status=status, progress=progress or now, now=now)
+    params = {"agents": agents, "status": status, "progress": progress or now, "ticket": ticket}
+    return _ids(_DISPATCHES, **params, now=now)
 
 
 def team(*, now) -> None:

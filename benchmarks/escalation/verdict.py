@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 HEADLINE = re.compile(r"^\[L(\d)\] (INC-\d+) ")
@@ -30,8 +30,8 @@ class Levels:
 def levels(incidents) -> Levels:
     """Judge every level of these open incidents by timeline, and every message of one by its text.
 
-    A level is told once, or was overtaken by a higher one (`superseded`). One that a round told
-    has one message that says so, and one that was overtaken has none of its own level.
+    A level is told once, or was overtaken by a higher one (`superseded`). One that was told has a
+    message that says so, and nobody hears it twice.
     """
     from agents.models import Message
     from failures.models import IncidentEvent
@@ -42,12 +42,11 @@ def levels(incidents) -> Levels:
     texts = Message.objects.filter(
         subject_kind="incident", subject_id__in=[i.pk for i in incidents]
     )
-    said = Counter()
-    for text, key in texts.values_list("text", "dedup_key"):
+    said: dict[tuple[str, int], Counter[tuple[int | None, int | None]]] = defaultdict(Counter)
+    for text, key, *to in texts.values_list("text", "dedup_key", "to_agent_id", "channel_id"):
         headline = HEADLINE.match(text)
-        # The lead's copy of what the CEO is told at once has the text of the higher level.
-        if headline and key.endswith(f":L{headline[1]}"):
-            said[headline[2], int(headline[1])] += 1
+        if headline and ":R" not in key:  # A reminder says the same level again, on purpose.
+            said[headline[2], int(headline[1])][to[0], to[1]] += 1
     found = Counter()
     for incident in incidents:
         for level in map(int, incident.ladder):
@@ -59,7 +58,7 @@ def levels(incidents) -> Levels:
             found["missed"] += told + over == 0
             found["doubled"] += max(0, told + over - 1)
             found["unsaid"] += bool(told) and not said[incident.number, level]
-            found["said_twice"] += max(0, said[incident.number, level] - 1)
+            found["said_twice"] += sum(n - 1 for n in said[incident.number, level].values())
     return Levels(**found)
 
 
