@@ -32,7 +32,7 @@ from evox import compat_inputs as inputs
 from failures.api.incident_serializers import NewIncidentIn
 from failures.api.serializers import FailureOut, NewFailureIn
 from failures.api.views import new_failure
-from failures.services.log import log_failure
+from failures.services.guidance import log_and_answer
 from failures.states import ErrorType
 from recovery import queries as recovery_queries
 from recovery.api.incident_views import log_incident
@@ -62,7 +62,8 @@ class LogFailure(APIView):
     def post(self, request: Request) -> Response:
         """Log one failure."""
         now = db_now()
-        failure = log_failure(new_failure(arguments(request), caller_of(request), now=now), now=now)
+        report = new_failure(arguments(request), caller_of(request), now=now)
+        failure = log_and_answer(report, now=now)
         return Response(FailureOut(failure).data, status=201)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from hashlib import sha256
 from typing import Any
 
 from agents.policy import clip
@@ -41,6 +42,11 @@ def ticket_of(context: dict[str, Any]) -> str:
     """The ticket that a failure's context names, or ""."""
     ticket = context.get("ticketId") or context.get("ticket") or ""
     return ticket[:64] if isinstance(ticket, str) else ""
+
+
+def text_hash(text: str) -> str:
+    """Names a guidance text without repeating it: SHA-256 of its UTF-8, in hex."""
+    return sha256(text.encode()).hexdigest()
 
 
 def group_title(template: str, *, tool_code: str = "", error_class: str = "") -> str:

@@ -24,6 +24,16 @@ class ResolutionOutcome(StrEnum):
     NONE = "none"
 
 
+class GuidanceVia(StrEnum):
+    """How an agent was given a known fix."""
+
+    FAILURE_ANSWER = "failure_answer"
+    """In the answer to its failure."""
+    INSTRUCTIONS = "instructions"
+    """With the attempt that it claimed."""
+    BRIEFING = "briefing"
+
+
 class GroupStatus(StrEnum):
     """What the team thinks of a group of like failures."""
 

@@ -34,7 +34,7 @@ from failures.api.serializers import (
     ResolutionIn,
 )
 from failures.models import Failure, FailureGroup
-from failures.services import log
+from failures.services import guidance, log
 from failures.states import ErrorType, ResolutionOutcome
 
 BULK = 1_000
@@ -94,7 +94,8 @@ class FailureListView(GenericAPIView[Failure]):
         now = db_now()
         if isinstance(request.data, list):
             return Response({"results": self._log_many(request.data, now)}, status=207)
-        failure = log.log_failure(new_failure(request.data, caller_of(request), now=now), now=now)
+        report = new_failure(request.data, caller_of(request), now=now)
+        failure = guidance.log_and_answer(report, now=now)
         return Response(FailureOut(failure).data, status=201)
 
     def _log_many(self, items: list[Any], now: datetime) -> list[dict[str, Any]]:

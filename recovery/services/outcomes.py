@@ -149,7 +149,7 @@ def instructions_for(dispatch: Dispatch, strategy: Strategy, failure: Failure) -
     return policy.instructions(
         strategy,
         evidence=evidence,
-        guidance=failure.group.guidance,
+        guidance=policy.Guidance(group=failure.group_id, text=failure.group.guidance),
         fence=f"-----{secrets.token_hex(6)}",
     )
 

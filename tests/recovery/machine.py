@@ -123,6 +123,7 @@ WEIGHTS = {
     "come_back": 10,
     "report": 6,
     "fail_of_its_own": 3,
+    "try_and_try": 1,
     "crash": 2,
     "progress": 1,
     "heartbeat": 1,
@@ -206,7 +207,7 @@ class Recovery(RuleBasedStateMachine):
                 required_skills=draw("skills", [[], [], ["sql"], ["sql", "css"]]),
                 agent=None if to is None else self.agents[to],
                 not_before=self.now + timedelta(seconds=draw("later", [0, 0, 0, 90])),
-                max_attempts=draw("max_attempts", [4, 4, 1, 6]),
+                max_attempts=draw("max_attempts", [4, 6, 1, 8]),
                 now=self.now,
             )
         except DuplicateKeyError:
@@ -268,6 +269,19 @@ class Recovery(RuleBasedStateMachine):
             another_way = not own and awake and left.next_strategy == Strategy.ALTERNATIVE_APPROACH
             kept_from_it = agent.pk in left.excluded_agents
             assert kept_from_it == ((own and others) or another_way), f"I9: {agent.name} keeps {pk}"
+
+    def try_and_try(self, draw):
+        """Work that nobody can do: whoever comes fails it, until none of its tries is left."""
+        held = self._pick(draw, old=False)
+        for _ in range(held.dispatch.max_attempts):
+            if not self._is_live(held):
+                return
+            fail(held, now=self.now, message=COMMON)
+            self._pass((row(held.dispatch).run_at or self.now) - self.now)
+            self.model.observe(self.now)
+            for agent in self.agents:
+                for one in self._claim(agent, only=held.dispatch.pk):
+                    held = one
 
     def crash(self, draw):
         """A holder goes silent for a whole lease, and somebody else may take its work."""
@@ -446,6 +460,7 @@ class Recovery(RuleBasedStateMachine):
         self.held += got
         for one in got:
             self.model.lease_until[one.attempt.pk] = row(one.dispatch).lease_expires_at
+        self.model.observe(self.now)
         return got
 
     def _progress(self, held, *, marker):

@@ -1,0 +1,74 @@
+"""Known fixes on their way to agents: each time one is given, it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from agents.models import Agent, Attempt
+from failures.models import Failure, FailureGroup, GuidanceShown
+from failures.policy import text_hash
+from failures.services.log import NewFailure, log_failure
+from failures.states import GuidanceVia
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A text that an agent is given now."""
+
+    group_id: int
+    text: str
+    agent: Agent
+    attempt: Attempt | None = None
+    via: GuidanceVia
+
+
+def note_shown(shown: Sequence[Shown], *, now: datetime) -> None:
+    """Write down what agents are told; empty texts are nothing, and cost no statement."""
+    rows = [
+        GuidanceShown(
+            group_id=one.group_id,
+            text_hash=text_hash(one.text),
+            agent=one.agent,
+            attempt=one.attempt,
+            via=one.via.value,
+            at=now,
+        )
+        for one in shown
+        if one.text
+    ]
+    if rows:
+        GuidanceShown.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def note_answer(failure: Failure, *, now: datetime) -> None:
+    """The agent that reported `failure` hears its group's guidance in the answer."""
+    note_shown(
+        [
+            Shown(
+                group_id=failure.group_id,
+                text=failure.group.guidance,
+                agent=failure.agent,
+                attempt=failure.attempt,
+                via=GuidanceVia.FAILURE_ANSWER,
+            )
+        ],
+        now=now,
+    )
+
+
+def log_and_answer(report: NewFailure, *, now: datetime) -> Failure:
+    """Store one report whose author hears the known fix at once."""
+    with transaction.atomic():
+        failure = log_failure(report, now=now)
+        note_answer(failure, now=now)
+    return failure
+
+
+def shown_of(group: FailureGroup, *, limit: int) -> list[GuidanceShown]:
+    """To whom the group's guidance was given, the newest first, with agents and dispatches."""
+    found = GuidanceShown.objects.filter(group=group).select_related("agent", "attempt__dispatch")
+    return list(found.order_by("-id")[:limit])
