@@ -143,13 +143,14 @@ class Harness:
         self.operator.queue(range(first, first + 2 * plan.probes), over=0)
         wait_for(self.operator.is_done, 60, "the work for beat alone to be queued")
         self.operator.resting.set()
-        begin = time.time() + 3 + 0.15 * plan.probes
+        names = self.fleet.trusted()
+        begin = time.time() + 3 + 0.2 * plan.probes
         probes = []
         for index in range(plan.probes):
             at = begin + index / plan.probes * plan.lease * 0.6
             hold = self.draw.randint(plan.lease, plan.lease + 2 * plan.sweep)
             options = ("--probe-at", f"{at:.3f}", "--hold", str(hold))
-            probes.append(self.fleet.start(f"CHAOS-{index % plan.agents:02}", *options))
+            probes.append(self.fleet.start(names[index % len(names)], *options))
         waiting = list(probes)
         until = begin + plan.lease * 0.6 + 1.5
         while waiting and time.time() < until:

@@ -106,6 +106,15 @@ class Fleet:
             if live.session in held and live.stopped_until is None and live.process.poll() is None
         ]
 
+    def trusted(self) -> list[str]:
+        """Agents with nothing held against them: a breaker would let them have one thing a time."""
+        rows = self.system.rows(
+            """SELECT name FROM agents_agent a WHERE name LIKE 'CHAOS-%' AND NOT EXISTS (
+                   SELECT 1 FROM recovery_agentbreaker b
+                   WHERE b.agent_id = a.id AND b.open_until IS NOT NULL) ORDER BY name"""
+        )
+        return [name for (name,) in rows] or ["CHAOS-NEW"]
+
     def kill_holder(self) -> bool:
         """SIGKILL an agent at work; False when none is."""
         found = self.holders()

@@ -56,6 +56,10 @@ class Api:
         }
         return self.call("POST", f"api/v1/dispatches/{held['dispatch']['id']}/fail", body)
 
+    def complete(self, held):
+        body = {"claim": held["attempt"]["claim"]}
+        return self.call("POST", f"api/v1/dispatches/{held['dispatch']['id']}/complete", body)
+
     def heartbeat(self, agent):
         return self.call("POST", f"api/v1/agents/{agent}/heartbeat", {"status": "idle"})
 
@@ -157,7 +161,7 @@ def test_with_all_but_the_web_killed_a_claim_gets_lost_work(web_alone):
     assert stays(web_alone, pk, "running", LEASE + 2 * SWEEP)
     again = web_alone.claim("LEO")
     assert (again["dispatch"]["id"], again["attempt"]["number"]) == (pk, 2)
-    web_alone.call("POST", f"api/v1/dispatches/{pk}/complete", {"claim": again["attempt"]["claim"]})
+    web_alone.complete(again)
     assert web_alone.status(pk) == "completed"
 
 
@@ -169,3 +173,5 @@ def test_with_all_but_the_web_killed_a_heartbeat_releases_a_due_retry(web_alone)
     assert web_alone.status(pk) == "pending"
     again = web_alone.claim("SAM")
     assert (again["dispatch"]["id"], again["attempt"]["strategy"]) == (pk, "repeat_with_evidence")
+    web_alone.complete(again)
+    assert web_alone.status(pk) == "completed"
