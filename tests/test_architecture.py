@@ -24,7 +24,8 @@ FLOORS = {"agents": 0, "failures": 1, "recovery": 2, "learnings": 2, "monitoring
 CODE = ("evox", *FLOORS, "scripts", "benchmarks", "tests")
 MODULE_LINES = 300
 FUNCTION_LINES = 50
-SINGLE_FILE_PROGRAMS = {"scripts/evoxctl.py"}  # It is downloaded as one file, so it must be one.
+# Each is downloaded or copied as one file, so it must be one.
+SINGLE_FILE_PROGRAMS = {"scripts/evoxctl.py", "scripts/evox_rollback.py"}
 
 OPEN_VIEWS = {
     *("api/schema/", "api/docs/"),  # They describe the API and show no row of it.
