@@ -205,20 +205,6 @@ def test_every_status_has_a_row_in_its_table_of_moves() -> None:
         assert set(moves) == set(statuses), f"{name} lacks a status"
 
 
-def test_no_timer_is_left_with_the_broker() -> None:
-    """Due times are rows: Redis would deliver a countdown again and again, or never."""
-    timers = []
-    for file in python_files("evox", *FLOORS):
-        uses_celery = any(name.split(".")[0] == "celery" for name in imports_of(file))
-        for call in calls_in(file):
-            keywords = {keyword.arg for keyword in call.keywords}
-            retries = uses_celery and getattr(call.func, "attr", "") == "retry"
-            if keywords & {"countdown", "eta", "autoretry_for"} or retries:
-                timers.append(f"{name_of(file)}:{call.lineno}")
-
-    assert timers == []
-
-
 def test_nobody_listens_to_signals() -> None:
     """A service is called by whoever needs it; a signal hides who does what."""
     listeners = [
