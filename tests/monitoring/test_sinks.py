@@ -14,6 +14,7 @@ from email.utils import format_datetime
 from functools import partial
 
 import pytest
+from django.db import transaction
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from agents.clock import db_now
@@ -606,6 +607,20 @@ def test_two_senders_with_eight_threads_each_send_everything_once(hook, allowed)
     assert sorted(hook.keys()) == sorted(set(hook.keys()))
     assert len(hook.got) == 60
     assert tries() == [(1, "sent")] * 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_senders_at_once_take_a_delivery_each_and_wait_for_nobody():
+    for _ in range(9):
+        sink()
+    say()
+    with transaction.atomic():
+        held = Delivery.objects.select_for_update().earliest("id")
+        taken = at_once(*(partial(sending.take_due, now=T0),) * 8)
+    ids = [found.delivery.pk for found in taken]
+    assert len(set(ids)) == 8
+    assert held.pk not in ids
+    assert tries() == [(1, "started")] * 8
 
 
 @pytest.mark.django_db(transaction=True)
