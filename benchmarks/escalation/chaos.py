@@ -40,10 +40,11 @@ class Size:
     critical: int = 40
     """Reports that speak to #dev at once and to #ceo later."""
     spread: float = 60
-    ladder: tuple[int, int, int] = (8, 16, 32)
+    ladder: tuple[int, int, int] = (10, 24, 40)
     kills_per_point: int = 15
-    lease: float = 30
-    patience: float = 10
+    lease: float = 12
+    """Of a sender on a delivery; the product's is 30 s, and the patience below 10 s."""
+    patience: float = 4
     ack_lasts: float = 6
     drain: float = 300
 

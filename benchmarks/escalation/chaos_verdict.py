@@ -38,7 +38,7 @@ def judged(
     from failures.models import Incident
 
     book = Book(folder / "book.jsonl")
-    live = list(Incident.objects.exclude(status="resolved"))
+    live = list(Incident.objects.exclude(status="resolved").select_related("dispatch"))
     levels = verdict.levels(live)
     wrong = levels.violations() + _doubled_and_resolved()
     if not over:
@@ -47,14 +47,16 @@ def judged(
     kinds = Counter(Incident.objects.values_list("kind", flat=True))
     if kinds.total() != expected:
         wrong.append(f"{expected} incidents were to be, and there are {dict(kinds)}")
-    late = verdict.lateness([i for i in live if i.dispatch_id is None or not i.acknowledged_by])
+    alone = [i for i in live if i.dispatch is None or i.dispatch.ticket_id == "alone"]
+    late, undisturbed = verdict.lateness(alone), verdict.levels(alone)
     rows = [
         ("incidents (resolved by people)", f"{expected:,} ({expected - len(live)})"),
         ("levels that must be told", f"{levels.expected:,}"),
         ("told, superseded", f"{levels.told:,}, {levels.superseded}"),
+        ("… of what nobody acted on", f"{undisturbed.told:,}, {undisturbed.superseded}"),
         ("levels missed, doubled", f"{levels.missed}, {levels.doubled}"),
         ("messages of levels missing, doubled", f"{levels.unsaid}, {levels.said_twice}"),
-        ("latest level", f"{late[-1]:.1f} s"),
+        ("latest level of what nobody acted on", f"{late[-1]:.1f} s"),
     ]
     for part in (_kills, _sent, _repeats, _acts):
         more, bad = part(folder, book)

@@ -30,7 +30,7 @@ class Book:
         self._path = path
 
     def write(self, what: str, **data: Any) -> None:
-        line = json.dumps({"what": what, "pid": os.getpid(), **data}) + "\n"
+        line = json.dumps({"what": what, "at": time.time(), "pid": os.getpid(), **data}) + "\n"
         with self._path.open("ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(line.encode())

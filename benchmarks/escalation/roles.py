@@ -31,7 +31,7 @@ def watcher(terms: Terms, faults: Faults, book: Book) -> Callable[[], None]:
 
 
 def careless(terms: Terms, faults: Faults, book: Book) -> Callable[[], None]:
-    """Escalates what nobody acts on without row locks, and slowly: only the constraint stops it."""
+    """Escalates what nobody acts on without row locks, and late: only the constraint stops it."""
     from django.db import IntegrityError
     from django.db.models import QuerySet
 
@@ -43,9 +43,9 @@ def careless(terms: Terms, faults: Faults, book: Book) -> Callable[[], None]:
     chance = random.Random(terms["seed"])
     real_clocks, real_steps = escalation.Clocks.of, escalation._take_steps
 
-    def clocks(*args: Any, **kwargs: Any) -> Any:
-        time.sleep(chance.uniform(0.05, 0.4))
-        return real_clocks(*args, **kwargs)
+    def clocks(incidents: Any, **kwargs: Any) -> Any:
+        _wait_for_somebody_else(incidents, seconds=chance.uniform(0.2, 1))
+        return real_clocks(incidents, **kwargs)
 
     def due(*, now: Any) -> list[int]:
         rows = Incident.objects.filter(next_step_at__lte=now, dispatch__ticket_id="alone")
@@ -62,6 +62,17 @@ def careless(terms: Terms, faults: Faults, book: Book) -> Callable[[], None]:
     escalation._due_ids = due
     escalation._take_steps = steps
     return lambda: _then_rest(escalation.escalate_due, now=db_now())
+
+
+def _wait_for_somebody_else(incidents: Any, *, seconds: float) -> None:
+    """Until another one told of one of these incidents, or that long."""
+    from failures.models import Incident
+
+    seen = {incident.pk: incident.version for incident in incidents}
+    rows = Incident.objects.filter(pk__in=list(seen))
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and dict(rows.values_list("id", "version")) == seen:
+        time.sleep(0.02)
 
 
 def auditor(terms: Terms, faults: Faults, book: Book) -> Callable[[], None]:
