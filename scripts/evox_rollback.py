@@ -41,6 +41,7 @@ BUDGET_SECONDS = 110.0  # Two minutes from commit to report, less what reverting
 RESERVE_SECONDS = 3.0
 KNOWN_SECONDS = 24 * 3600.0  # A green base this old is judged anew: the tools around it changed.
 LOCK_SECONDS = 10.0
+WATCHDOG_SECONDS = 30.0  # Beyond its budget, whatever hangs: Git, a disk, a server that trickles.
 INDEX_LOCK_SECONDS = 2.0
 SEND_SECONDS, FLUSH_SECONDS, ASK_SECONDS = 3.0, 10.0, 1.0
 OUTPUT_BYTES, REPORT_BYTES, SHOWN_LINES = 65_536, 4_096, 20
@@ -597,6 +598,12 @@ class Spool:
                 say(f"{config.server} refused a report: {said}. It is kept in {self.parked}.")
         return ""
 
+    def unpark(self) -> None:
+        """Let what was refused wait again."""
+        for file in newest_first(self.parked):
+            self.waiting.mkdir(parents=True, exist_ok=True)
+            file.replace(self.waiting / file.name)
+
     def _park(self, file: Path) -> None:
         self.parked.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):
@@ -873,8 +880,9 @@ class Case:
 
     ATTEMPTS = 3
 
-    def __init__(self, repo: Repo, config: Config, commit: Commit, began: float) -> None:
-        self.repo, self.config, self.commit, self.began = repo, config, commit, began
+    def __init__(self, repo: Repo, config: Config, commit: Commit, began: float, hook: str) -> None:
+        self.repo, self.config, self.commit = repo, config, commit
+        self.began, self.hook = began, hook
         self.branch = repo.branch()
         self.judge = Judge(repo, config, deadline=began + config.budget - RESERVE_SECONDS)
         self.spool = Spool(repo)
@@ -896,6 +904,12 @@ class Case:
             self.tell("verify_inconclusive", "It failed once; there is no time for a second run.")
         else:
             self._weigh()
+
+    def put_off(self, why: str) -> None:
+        """Judge it later: Git is in the middle of something. What ends by a hook needs no word."""
+        is_new = mark(self.repo, why, self.commit.sha)
+        if is_new and (why == "bisect" or self.hook == "post-rewrite"):
+            self.tell("verify_deferred", f"A {why} is in progress; the next commit's hook judges.")
 
     def _weigh(self) -> None:
         """It fails; whether it is to blame says the same tree without it."""
@@ -1022,7 +1036,7 @@ class Case:
         if self.repo.branch() != self.branch:
             self.blocked("switched", "Another branch is checked out by now.")
             return True
-        busy = operation(self.repo, "post-commit")
+        busy = operation(self.repo, self.hook)
         if busy:
             self.blocked("operation", f"A {busy} is in progress.")
             return True
@@ -1166,22 +1180,194 @@ def make_report(config: Config, kind: str, said: str, about: dict[str, Any]) -> 
     return report
 
 
+class Repair:
+    """Puts right what a tool that was killed left behind. Holds the lock that reverts hold."""
+
+    def __init__(self, repo: Repo) -> None:
+        self.repo, self.done = repo, []
+
+    def run(self, seconds: float = 0.0) -> list[str]:
+        """What was put right, in words; nothing is touched while another revert runs."""
+        with locked(self.repo.home / "lock", seconds) as mine:
+            if mine:
+                self._journal()
+                self._index_locks()
+        self._scratches()
+        self._judgements()
+        return self.done
+
+    def _journal(self) -> None:
+        """A revert stopped on its way: end it where the branch moved, forget it where not."""
+        file = self.repo.home / "journal.json"
+        if not file.exists():
+            return
+        kept = read_json(file) or {}
+        new, old, branch = (str(kept.get(name, "")) for name in ("new", "old", "branch"))
+        top, git_dir = Path(str(kept.get("top", ""))), Path(str(kept.get("git_dir", "")))
+        if new and branch and self.repo.ok("merge-base", "--is-ancestor", new, branch):
+            Spool(self.repo).add(kept["report"])
+            self._drop(git_dir)
+            there = Repo(str(top)) if git_dir.exists() and top.exists() else None
+            if there and there.git_dir == git_dir and there.branch() == branch:
+                self._finish(there, old, new)
+            self.done.append(f"The revert {new[:12]} had stopped on its way; its report is kept.")
+        else:
+            self._drop(git_dir)
+            self.done.append("A revert had stopped before it changed anything; it is forgotten.")
+        file.unlink()
+
+    def _drop(self, git_dir: Path) -> None:
+        lock, copy = git_dir / "index.lock", git_dir / "evox-index"
+        with suppress(OSError):
+            if lock.read_bytes().startswith(b"evox-rollback "):
+                lock.unlink()
+        with suppress(OSError):
+            copy.unlink()
+
+    def _index_locks(self) -> None:
+        """Whoever holds the lock of reverts is the only one who may hold an index for one."""
+        for git_dir in (self.repo.common, *sorted((self.repo.common / "worktrees").glob("*"))):
+            lock = git_dir / "index.lock"
+            with suppress(OSError):
+                if lock.read_bytes().startswith(b"evox-rollback "):
+                    self._drop(git_dir)
+                    self.done.append(f"{lock} was left by a revert that was killed; it is gone.")
+
+    def _finish(self, there: Repo, old: str, new: str) -> None:
+        """Bring index and files to the revert, path by path, sparing whatever else was done."""
+        if there.head() != new:
+            self.done.append("Commits came after it: index and files are left as they are.")
+            return
+        listed = there.git("diff-tree", "-r", "-z", "--no-renames", old, new).split("\0")
+        for about, path in zip(listed[::2], listed[1::2]):  # noqa: B905 - 3.8
+            modes, shas = about[1:].split(" ")[:2], about.split(" ")[2:4]
+            wanted = (modes[1], shas[1])
+            inside = [(modes[0], shas[0]), wanted]
+            indexed, real = self._indexed(there, path), self._real(there, path)
+            known = {sha for _, sha in inside}
+            if indexed not in inside or real not in known:
+                self.done.append(f"{path} has work of its own: it is left as it is.")
+                continue
+            if indexed != wanted:
+                line = f"{wanted[0]} {wanted[1]}\t{path}\0".encode("utf-8", "surrogateescape")
+                there.git("update-index", "-z", "--index-info", stdin=line)
+            if real != wanted[1]:
+                self._write(there, path, is_gone=wanted[0] == "000000")
+        with suppress(GitError):
+            there.git("update-index", "-q", "--refresh")
+
+    def _write(self, there: Repo, path: str, *, is_gone: bool) -> None:
+        if not is_gone:
+            there.git("checkout-index", "--force", "--", path)
+            return
+        (there.top / path).unlink()
+        for folder in Path(path).parents:
+            with suppress(OSError):
+                (there.top / folder).rmdir() if folder.parts else None
+
+    def _indexed(self, there: Repo, path: str) -> tuple[str, str]:
+        """Mode and blob of the index; those of a missing file if there is none."""
+        found = there.git("--literal-pathspecs", "ls-files", "-s", "-z", "--", path)
+        zero = "0" * len(there.head())
+        mode, sha = (found.split(" ")[:2]) if found else ("000000", zero)
+        return mode, sha
+
+    def _real(self, there: Repo, path: str) -> str:
+        """The blob that the file would be; zeros if there is none."""
+        place = there.top / path
+        if place.is_symlink():
+            target = os.fsencode(os.readlink(place))  # noqa: PTH115 - bytes, whatever they are
+            return there.git("hash-object", "--stdin", stdin=target).strip()
+        if place.is_file():
+            return there.git("hash-object", "--", path).strip()
+        return "0" * len(there.head()) if not os.path.lexists(place) else "a folder"
+
+    def _scratches(self) -> None:
+        """Work trees of builds whose tool is gone, with what still runs in them."""
+        for path in newest_first(self.repo.home / "work"):
+            maker = path.name.split("-")[1] if path.name.count("-") == 2 else ""
+            if maker.isdigit() and not is_alive(int(maker)):
+                end_builds(path)
+                self.repo.run("worktree", "remove", "--force", "--force", str(path))
+                if path.exists():
+                    remove_scratch(self.repo, path)
+                self.done.append(f"The work tree of a build that was killed is gone: {path.name}.")
+
+    def _judgements(self) -> None:
+        """Commits whose judge is gone: what they broke, nobody knows."""
+        for file in newest_first(self.repo.home / "judging"):
+            with suppress(OSError), locked(file, 0, "r") as mine:
+                if mine:
+                    file.unlink()
+                    mark(self.repo, "killed", file.name)
+                    self.done.append(f"{file.name[:12]} was not judged to the end.")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this number runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def end_builds(folder: Path) -> None:
+    """End the processes of a build whose tool was killed; only Linux tells which they are."""
+    mark_of_it = f"EVOX_ROLLBACK_WORK={folder}".encode("utf-8", "surrogateescape")
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark_of_it in (place / "environ").read_bytes().split(b"\0"):
+                os.kill(int(place.name), signal.SIGKILL)
+
+
+def mark_file(repo: Repo) -> Path:
+    """Where the mark of this work tree is kept: that its tip is still to be judged."""
+    name = hashlib.sha256(os.fsencode(repo.git_dir)).hexdigest()[:16]
+    return repo.home / "deferred" / name
+
+
+def mark(repo: Repo, why: str, sha: str) -> bool:
+    """Remember that a commit is still to be judged; whether this is new."""
+    kept = read_json(mark_file(repo)) or {}
+    about = {"why": why, "commit": sha, "top": str(repo.top), "at": time.time()}
+    write_whole(mark_file(repo), json.dumps(about))
+    return kept.get("why") != why
+
+
+def unmark(repo: Repo) -> None:
+    """Its tip is judged."""
+    with suppress(OSError):
+        mark_file(repo).unlink()
+
+
 def after_hook(hook: str, arguments: list[str], began: float) -> None:
     """What a hook of Git's does."""
+    if arguments[:1] == {"post-merge": ["1"], "post-rewrite": ["amend"]}.get(hook):
+        return  # A squash has made no commit, and an amended one had its post-commit.
     repo = Repo()
     config = Config(repo)
     if not config.command:
         say("nothing is judged: git config evox.rollback.command is not set.")
         return
-    if operation(repo, hook):
-        return
+    signal.setitimer(signal.ITIMER_REAL, config.budget + WATCHDOG_SECONDS)
+    for line in Repair(repo).run():
+        say(line)
+    busy = operation(repo, hook)
     commit = Commit(repo)
-    if not commit.is_rollback:
-        with locked(judging(repo, commit.sha), 0) as mine:
+    case = Case(repo, config, commit, began, hook)
+    if busy:
+        case.put_off(busy)
+    elif not commit.is_rollback:
+        with locked(judging(repo, commit.sha), 0.2) as mine:
             if mine:
-                Case(repo, config, commit, began).decide()
-                judging(repo, commit.sha).unlink()
-    unsent = Spool(repo).flush(config)
+                case.decide()
+                with suppress(OSError):
+                    judging(repo, commit.sha).unlink()
+        unmark(repo)
+    unsent = case.spool.flush(config)
     if unsent:
         say(f"a report waits: {unsent}")
 
@@ -1204,6 +1390,13 @@ class Hooks:
             return b"evox" in file.read_bytes() and b"/rollback.py" in file.read_bytes()
         except OSError:
             return False
+
+    def missing(self) -> list[str]:
+        """Hooks that are not ours, or that Git would not run."""
+        files = [self.folder / name for name in HOOKS]
+        return [
+            file.name for file in files if not (self.is_ours(file) and os.access(file, os.X_OK))
+        ]
 
     def install(self) -> list[str]:
         """Write the tool and the hooks; returns what was done about hooks that were there."""
@@ -1294,40 +1487,253 @@ def uninstall(options: Any) -> int:
     return 0
 
 
+def flush(options: Any) -> int:
+    """Send what waits, and with --again what the server refused."""
+    repo = Repo()
+    spool, config = Spool(repo), Config(repo)
+    if options.again:
+        spool.unpark()
+    before = len(spool.files())
+    why = spool.flush(config)
+    left = len(spool.files())
+    print(f"{before - left} sent, {left} wait{': ' + why if why else ''}.")
+    return 1 if left else 0
+
+
+def verify(options: Any) -> int:
+    """Judge a commit and its parent; nothing is reverted or reported."""
+    repo = Repo()
+    config = Config(repo)
+    if not config.command:
+        raise RollbackError("git config evox.rollback.command is not set.")
+    commit = Commit(repo, options.commit)
+    judge = Judge(repo, config, deadline=time.monotonic() + config.budget)
+    build = judge.twice(commit.sha, commit.tree)
+    print(f"{commit.short} {commit.subject[:72]}: {build.state} ({build.why()})")
+    if build.state == FAIL and commit.parents:
+        base = Commit(repo, commit.parents[0])
+        found = judge.once(base.sha, base.tree)
+        print(f"{base.short} {base.subject[:72]}: {found.state} ({found.why()}), its base")
+    return 0 if build.state == PASS else 1
+
+
+def status(_: Any) -> int:
+    """What is configured, and what waits."""
+    repo = Repo()
+    config, hooks, spool = Config(repo), Hooks(repo), Spool(repo)
+    for name, value in (
+        ("hooks", ", ".join(hooks.missing()) + " missing" if hooks.missing() else hooks.folder),
+        ("command", config.command or "none"),
+        ("server", hide_password(config.server) or "none"),
+        ("agent", config.agent or "none"),
+        ("mode", config.mode),
+        ("budget", f"{config.budget:g} s"),
+        ("protected", " ".join(config.protected) or "no branch"),
+        ("waiting", f"{len(spool.files())} reports"),
+        ("refused", f"{len(newest_first(spool.parked))} reports"),
+    ):
+        print(f"{name:<10} {value}")
+    return 0
+
+
+def hide_password(url: str) -> str:
+    """An address as it may be shown."""
+    return mask(url)
+
+
+class Doctor:
+    """Looks at everything, says it in plain words, and repairs what a crash left."""
+
+    def __init__(self) -> None:
+        self.repo = Repo()
+        self.config, self.spool = Config(self.repo), Spool(self.repo)
+        self.ill = 0
+
+    def say(self, *, well: bool, text: str) -> None:
+        """One finding."""
+        self.ill += not well
+        print(f"{'ok ' if well else '!! '} {text}")
+
+    def run(self) -> int:
+        """0 when all is well by now."""
+        for line in Repair(self.repo).run(LOCK_SECONDS):
+            print(f"fix {line}")
+        self._hooks()
+        self._build()
+        self._server()
+        self._spool()
+        self._unjudged()
+        self._verdicts()
+        print("All is well." if not self.ill else f"{self.ill} of these need you.")
+        return 1 if self.ill else 0
+
+    def _hooks(self) -> None:
+        hooks = Hooks(self.repo)
+        missing = hooks.missing()
+        again = "install again: scripts/install-git-hooks.sh"
+        if missing:
+            self.say(
+                well=False, text=f"{', '.join(missing)} not installed in {hooks.folder}; {again}"
+            )
+        else:
+            self.say(well=True, text=f"The hooks are installed in {hooks.folder}.")
+        if not hooks.tool.exists():
+            self.say(well=False, text=f"{hooks.tool} is missing; {again}")
+        for name in HOOKS:
+            before = hooks.folder / (name + BESIDE)
+            if os.path.lexists(before):
+                runs = os.access(before, os.X_OK)
+                how = "runs first" if runs else "can't be executed, so Git never ran it"
+                self.say(well=True, text=f"The {name} hook that was there {how}.")
+
+    def _build(self) -> None:
+        config = self.config
+        if not config.command:
+            self.say(well=False, text="No build: git config evox.rollback.command 'make test'")
+            return
+        what = "reverted" if config.mode == "sync" else "reported, never reverted"
+        self.say(
+            well=True,
+            text=f"A commit that breaks `{config.command}` is {what}, within {config.budget:g} s.",
+        )
+        if config.protected:
+            self.say(well=True, text=f"Reported only on: {', '.join(config.protected)}.")
+        for name in config.link:
+            if not (self.repo.top / name).exists():
+                self.say(well=False, text=f"evox.rollback.link names {name}, which isn't there.")
+
+    def _server(self) -> None:
+        if not self.config.server:
+            self.say(well=False, text="No server is told: git config evox.server URL")
+            return
+        shown = hide_password(self.config.server)
+        status, said = ask(self.config, "/api/v1/rollbacks/policy", SEND_SECONDS)
+        why = said.decode("utf-8", "replace")
+        if status == 200:
+            self.say(well=True, text=f"The server {shown} answers.")
+            reason = paused(self.config)
+            if reason:
+                self.say(well=True, text=f"Rollbacks are paused there, so none happens: {reason}.")
+        elif status in {401, 403}:
+            self.say(well=False, text=f"The server {shown} wants a key: set EVOX_KEY or evox.key.")
+        elif status is None:
+            self.say(well=False, text=f"{why}. Reports wait until it answers.")
+        else:
+            self.say(well=False, text=f"{shown} answers {status}: is it EVOX?")
+
+    def _spool(self) -> None:
+        waiting, parked = len(self.spool.files()), len(newest_first(self.spool.parked))
+        if waiting:
+            self.say(well=False, text=f"{waiting} reports wait to be sent: run `flush`.")
+        else:
+            self.say(well=True, text="No report waits.")
+        if parked:
+            self.say(
+                well=False,
+                text=f"The server refused {parked} reports, kept in {self.spool.parked}: "
+                "`flush --again` tries once more.",
+            )
+
+    def _unjudged(self) -> None:
+        busy, found = operation(self.repo), read_json(mark_file(self.repo))
+        if busy:
+            self.say(well=True, text=f"A {busy} is in progress: commits are judged after it.")
+        elif found:
+            tool = Hooks(self.repo).tool
+            self.say(
+                well=False,
+                text=f"{str(found.get('commit'))[:12]} was not judged ({found.get('why')}). "
+                f"Judge HEAD now: python3 '{tool}' post-commit",
+            )
+
+    def _verdicts(self) -> None:
+        words = {PASS: "passed", FAIL: "failed", FLAKY: "failed and passed"}
+        for file in newest_first(self.repo.home / "verdicts")[:5]:
+            found = read_json(file) or {}
+            state, at = words.get(str(found.get("state"))), found.get("at")
+            if state and isinstance(at, (int, float)):
+                when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+                took = found.get("seconds")
+                print(f"    {when}  tree {file.name[:12]} {state} in {took} s")
+
+
+def doctor(_: Any) -> int:
+    """What is installed, whether the server answers, what waits; repairs what a crash left."""
+    return Doctor().run()
+
+
+COMMANDS = (
+    ("install", install, "install the hooks into a repository"),
+    ("uninstall", uninstall, "take the hooks out again"),
+    ("status", status, "what is configured, and what waits"),
+    ("doctor", doctor, "say in plain words what is well; repair what a crash left"),
+    ("verify", verify, "judge a commit; nothing is reverted or reported"),
+    ("flush", flush, "send the reports that wait"),
+)
+
+
 def parser() -> Any:
     """The command line."""
     import argparse  # noqa: PLC0415
 
+    head, _, examples = (__doc__ or "").partition("\n\n")
     top = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n\n")[0],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=head, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = top.add_subparsers(dest="verb", required=True, metavar="command")
-    for name, act, text in (
-        ("install", install, "install the hooks into a repository"),
-        ("uninstall", uninstall, "take the hooks out again"),
-    ):
-        command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        command.add_argument("repository", nargs="?", default=".", help="its folder (%(default)s)")
-        command.set_defaults(act=act)
-        if name == "install":
-            command.add_argument("--command", help="what builds it, e.g. 'make test'")
-            command.add_argument("--server", help="EVOX's address")
-            command.add_argument("--agent", help="who commits here")
-            command.add_argument(
-                "--no-baseline", dest="baseline", action="store_false", help="don't build HEAD now"
-            )
+    made = {}
+    for name, act, text in COMMANDS:
+        made[name] = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        made[name].set_defaults(act=act)
+    for name in ("install", "uninstall"):
+        made[name].add_argument("repository", nargs="?", default=".", help="its folder")
+    made["install"].add_argument("--command", help="what builds it, e.g. 'make test'")
+    made["install"].add_argument("--server", help="EVOX's address")
+    made["install"].add_argument("--agent", help="who commits here")
+    made["install"].add_argument(
+        "--no-baseline", dest="baseline", action="store_false", help="don't build HEAD now"
+    )
+    made["verify"].add_argument("commit", nargs="?", default="HEAD")
+    made["flush"].add_argument("--again", action="store_true", help="also what was refused")
     return top
 
 
-def main(arguments: list[str]) -> int:
-    """Run a hook, which never fails, or a command."""
+class InterruptError(BaseException):
+    """A signal ends the hook."""
+
+
+def _interrupt(number: int, _: Any) -> None:
+    raise InterruptError(signal.Signals(number).name)
+
+
+def run_hook(hook: str, arguments: list[str]) -> None:
+    """The hook, which never fails, never hangs, and cleans up when it is interrupted."""
     began = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, _interrupt)
+    try:
+        after_hook(hook, arguments, began)
+    except InterruptError as interrupt:
+        say(f"not judged: {interrupt}. The next commit's hook judges what is there then.")
+        with suppress(Exception):
+            repo = Repo()
+            mark(repo, "interrupted", repo.head())
+    except RollbackError as error:
+        say(f"not judged: {error}")
+    except Exception as error:  # noqa: BLE001 - a hook must not look like a failed commit
+        import traceback  # noqa: PLC0415
+
+        say(f"not judged: {type(error).__name__}: {error}")
+        with suppress(Exception):
+            write_whole(Repo().home / "last-error", traceback.format_exc()[-REPORT_BYTES:])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def main(arguments: list[str]) -> int:
+    """Run a hook or a command."""
     if arguments and arguments[0] in HOOKS:
-        try:
-            after_hook(arguments[0], arguments[1:], began)
-        except Exception as error:  # noqa: BLE001 - a hook must not look like a failed commit
-            say(f"not judged: {type(error).__name__}: {error}")
+        run_hook(arguments[0], arguments[1:])
         return 0
     options = parser().parse_args(arguments)
     try:
