@@ -31,7 +31,7 @@ def main() -> int:
     with server.fresh_server() as url:
         _print_setting(url, python)
         figures: dict[tuple[str, str], list[float]] = {}
-        bench = Bench(url, python)
+        bench = Bench(url, python, spared=options.spare_peers)
         for name in [name for name in PLANS if name in options.only]:
             for number in range(rounds):
                 _round(bench, name, number, seconds, figures)
@@ -45,8 +45,8 @@ def main() -> int:
 class Bench:
     """Starts a system's driver, in a process of its own, on a database of its own."""
 
-    def __init__(self, url: str, python: Path) -> None:
-        self._python, self.url = python, url
+    def __init__(self, url: str, python: Path, *, spared: bool) -> None:
+        self._python, self.url, self._spared = python, url, spared
         self._databases: dict[str, str] = {}
 
     def drive(self, system: str, *arguments: object) -> dict[str, float]:
@@ -55,6 +55,8 @@ class Bench:
         script: list[object] = [self._python, HERE / f"drive_{system}.py"]
         if system == "evox":
             script = [sys.executable, "-m", "benchmarks.queues.drive_evox"]
+        if self._spared and system != "evox" and arguments[0] == "fill":
+            arguments = (*arguments, "spared")
         command = [str(part) for part in (*script, self._databases[system], *arguments)]
         run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
         found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
@@ -128,6 +130,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="3 short rounds, a tenth of the rows")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="the window of a round")
+    parser.add_argument(
+        "--spare-peers", action="store_true", help="no obstacles for the peers, all for EVOX"
+    )
     parser.add_argument(
         "--only", nargs="+", default=["P1", "P2", "latency"], choices=["P1", "P2", "latency"]
     )

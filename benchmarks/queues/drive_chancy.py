@@ -26,7 +26,7 @@ async def main() -> None:
     async with app:
         if verb == "fill":
             await app.migrate()
-            fill(dsn, int(rest[0]))
+            fill(dsn, int(rest[0]), spared="spared" in rest)
             return
         batch, queue = int(rest[0]), Queue(name="default")
         workers = [Worker(app, register_signal_handlers=False) for _ in range(pace.WORKERS)]
@@ -49,20 +49,37 @@ async def main() -> None:
         await pace.run_tasks(cycle, float(rest[1]))
 
 
-def fill(dsn: str, rows: int) -> None:
-    """So many jobs that may run, by SQL; its own ids are time-ordered UUIDs, too."""
+def fill(dsn: str, rows: int, *, spared: bool) -> None:
+    """The obstacles once, then so many jobs that may run; its ids are time-ordered UUIDs, too."""
     with psycopg.connect(dsn, autocommit=True) as connection:
+        [(empty,)] = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM chancy_jobs)")
+        if empty and not spared:
+            obstacles(connection)
         connection.execute(
             """INSERT INTO chancy_jobs (id, queue, func, kwargs, limits, meta, priority,
                                         max_attempts, scheduled_at)
                SELECT uuidv7(), 'default', 'work', '{"command": "make check"}', '[]', '{}', 0, 1,
                       now()
                FROM generate_series(1, %s - (SELECT count(*) FROM chancy_jobs
-                                             WHERE state = 'pending'))""",
+                                             WHERE state = 'pending' AND queue = 'default'
+                                               AND scheduled_at <= now()))""",
             [rows],
         )
         connection.execute("VACUUM ANALYZE")
     pace.answer(filled=rows)
+
+
+def obstacles(connection: psycopg.Connection) -> None:
+    """Jobs in the queue of a worker that is offline, before all others, and jobs for later."""
+    connection.execute(
+        """INSERT INTO chancy_jobs (id, queue, func, kwargs, limits, meta, priority, max_attempts,
+                                    scheduled_at)
+           SELECT uuidv7(), CASE WHEN n > %(later)s THEN 'away' ELSE 'default' END, 'work', '{}',
+                  '[]', '{}', 0, 1,
+                  CASE WHEN n > %(later)s THEN now() ELSE now() + interval '90 days' END
+           FROM generate_series(1, %(later)s + %(away)s) n""",
+        {"away": pace.AWAY, "later": pace.LATER},
+    )
 
 
 uvloop.run(main())

@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 WORKERS = 10
+AWAY, LATER = 50_000, 2_000
+"""Jobs of a worker that is offline, at the head of the queue; jobs whose time has not come."""
 WARM_UP = 0.7
 """Seconds before the window, in which connections and prepared statements are made."""
 
