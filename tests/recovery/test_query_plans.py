@@ -137,23 +137,6 @@ def complaints(statements: list[str], indexes: set[str]) -> list[str]:
                 found.append(f"walks all along {node['Index Name']}: {sql}")
             if kind.endswith("Sort") and node["Plan Rows"] > FEW:
                 found.append(f"sorts {node['Plan Rows']} rows: {sql}")
-    if indexes - used:
-        print(
-            "\n".join(
-                str(
-                    (
-                        n["Node Type"],
-                        n.get("Index Name"),
-                        n.get("Index Cond"),
-                        n.get("Filter"),
-                        n["Plan Rows"],
-                    )
-                )
-                for q in statements
-                for n in plan_of(q)
-                if "Index Name" in n
-            )
-        )
     return found + [f"does not use {name}" for name in sorted(indexes - used)]
 
 
