@@ -86,9 +86,9 @@ def test_round_after_round_the_work_stays_away_from_the_one_whose_fault_it_was(a
     assert (sam.claim(), leo.claim()) == (None, None)
     alex.complete(alex.claim())
 
-    # ALEX got past it: the same error on other work is SAM's own from the first try on.
+    # ALEX got past what LEO could not: on other work SAM's own fault, though no word says so.
     second = make(operator, "second")
-    closed = sam.fail(sam.claim(), NO_ACCESS)
+    closed = sam.fail(sam.claim(), "HTTP 500 in b")
     assert "another agent gets it now" in closed["reason"]
     assert sam.claim() is None
     work = leo.claim()
