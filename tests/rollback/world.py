@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "scripts" / "install-git-hooks.sh"
 TOOL = ROOT / "scripts" / "evox_rollback.py"
+BAD = "one\nBROKEN\nthree\nfour\nsix\n"
 CASES: dict[str, Callable[[World], None]] = {}
 
 
@@ -22,6 +24,14 @@ def case(test: Callable[[World], None]) -> Callable[[World], None]:
     """A case of the table, which the naive hook has to pass, too."""
     CASES[test.__name__] = test
     return test
+
+
+def wait_for(true: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until it is true, and fail if it never is."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
 
 
 class Recorder(ThreadingHTTPServer):
@@ -106,7 +116,7 @@ class World:
             "EVOX_URL": recorder.url,
             "BUILDS": str(self.counted),
         }
-        self.said = ""
+        self.said = self.told = ""
         if template is None:
             self.begin()
         else:
@@ -128,7 +138,14 @@ class World:
     def install(self, *arguments: str, at: Path | None = None) -> str:
         return self.run(str(INSTALL), str(at or self.top), *arguments)
 
-    def run(self, *command: str, at: Path | None = None, check: bool = True, **env: str) -> str:
+    def run(
+        self,
+        *command: str,
+        at: Path | None = None,
+        check: bool = True,
+        timeout: float = 60,
+        **env: str,
+    ) -> str:
         """The output of a command; what it said beside goes to `said`."""
         done = subprocess.run(
             command,
@@ -136,7 +153,7 @@ class World:
             env=self.env | env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
         self.said = done.stderr.decode("utf-8", "replace")
@@ -171,20 +188,38 @@ class World:
     def read(self, name: str) -> str:
         return (self.top / name).read_text()
 
-    def commit(self, message: str = "Change", *arguments: str, **files: str | bytes) -> str:
-        """Write files (a_txt stands for a.txt), commit just these, and return the commit."""
+    def commit(self, message: str = "Change", *arguments: str, **files: Any) -> str:
+        """Write files (a_txt stands for a.txt), commit just these, and return the commit.
+
+        What the hook says goes to `told`.
+        """
+        options = {"timeout": files.pop("timeout")} if "timeout" in files else {}
         for name, text in files.items():
             path = name.replace("_", ".")
             self.write(path, text)
             self.git("add", path)
-        self.git("commit", "-qm", message, *arguments)
+        self.git("commit", "-qm", message, *arguments, **options)
+        self.told = self.said
         return self.made()
+
+    def unseen(self, message: str, **files: str) -> str:
+        """A commit that no hook sees."""
+        self.env["EVOX_ROLLBACK_ACTIVE"] = "1"
+        sha = self.commit(message, **files)
+        del self.env["EVOX_ROLLBACK_ACTIVE"]
+        return sha
+
+    def command(self, command: str, budget: float | None = None) -> None:
+        """Another build; HEAD is known to pass it, as after an install."""
+        self.git("config", "evox.rollback.command", command)
+        if budget is not None:
+            self.git("config", "evox.rollback.budget", str(budget))
 
     def made(self) -> str:
         """The commit that was made last, whether it was reverted since or not."""
         for line in self.git("log", "-g", "--format=%H %gs", "HEAD").splitlines():
             sha, _, how = line.partition(" ")
-            if "revert" not in how.lower():
+            if not how.startswith(("evox: revert", "revert:")):
                 return sha
         raise AssertionError("nothing was committed")
 
