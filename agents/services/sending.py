@@ -85,6 +85,12 @@ def finish(taken: Taken, result: Result, *, now: datetime) -> DeliveryState | No
         return _end(row, result.state, now=now)
 
 
+def lost_tries(taken: Taken) -> int:
+    """How many of its tries ended with their sender: they say nothing of the receiver."""
+    lost = DeliveryOutcome.UNKNOWN.value
+    return DeliveryAttempt.objects.filter(delivery=taken.delivery, outcome=lost).count()
+
+
 def _lapsed(now: datetime) -> Delivery | None:
     rows = Delivery.objects.filter(state=DeliveryState.SENDING.value, lease_until__lte=now)
     return _first(rows.order_by("lease_until", "id"))

@@ -131,7 +131,7 @@ def _carry(taken: Taken, plan: Round) -> None:
     now = plan.clock()
     verdict = policy.judge(
         answer,
-        tries=taken.n,
+        tries=taken.n if answer.sent else taken.n - sending.lost_tries(taken),
         created_at=taken.delivery.created_at,
         draw=plan.draw(),
         now=now,
