@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -85,6 +86,7 @@ class Faults:
     def __init__(self, tickets: Tickets, book: Book) -> None:
         self._tickets = tickets
         self._book = book
+        self._one_at_a_time = threading.Lock()
         self.in_hand: set[str] = set()
         """Keys of the deliveries that this process may have sent and not written down."""
 
@@ -95,8 +97,9 @@ class Faults:
         @wraps(real)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             result = real(*args, **kwargs)
-            if when(result) and self._tickets.take(point):
-                self.die(point)
+            with self._one_at_a_time:  # Else one thread's ticket is lost with another's death.
+                if when(result) and self._tickets.take(point):
+                    self.die(point)
             return result
 
         setattr(owner, name, wrapped)
