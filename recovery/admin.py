@@ -11,24 +11,22 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
-from agents.admin import HistoryAdmin, TabularInline, stamp
+from agents.admin import HistoryAdmin, stamp
 from agents.clock import db_now
 from agents.errors import EvoxError, IllegalMoveError
-from agents.models import Agent, Attempt, AuditEntry, Dispatch
+from agents.models import Agent, Attempt, Dispatch
 from agents.queries import active_agents
 from agents.states import DispatchStatus
 from recovery.admin_github import PullRequestAdmin, WebhookDeliveryAdmin
 from recovery.admin_rollbacks import RollbackAdmin, RollbackPauseAdmin
+from recovery.dispatch_page import page_of
 from recovery.models import AgentBreaker
 from recovery.services import breakers, operator
+from recovery.services.operator import REASON_LIMIT
 
 # Registered beside it; Django looks for them here.
 __all__ = ["PullRequestAdmin", "RollbackAdmin", "RollbackPauseAdmin", "WebhookDeliveryAdmin"]
-
-TIMELINE_SHOWN = 100
 
 _RETRY, _UNBLOCK = ("retry_now", "Retry now"), ("unblock", "Unblock")
 _REASSIGN, _CANCEL = ("reassign", "Reassign…"), ("cancel", "Cancel")
@@ -41,46 +39,18 @@ VERBS: Mapping[DispatchStatus, tuple[tuple[str, str], ...]] = {
     DispatchStatus.COMPLETED: (),
     DispatchStatus.CANCELLED: (),
 }
-
-
-class AttemptInline(TabularInline):
-    """Every try of a dispatch, in order."""
-
-    model = Attempt
-    fields = ("number", "agent", "strategy", "outcome", "reason", "started", "ended")
-    readonly_fields = ("number", "agent", "strategy", "outcome", "reason", "started", "ended")
-    ordering = ["lease_epoch"]
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
-        """With the agents, in one query."""
-        return super().get_queryset(request).select_related("agent", "dispatch")
-
-    @admin.display
-    def started(self, attempt: Attempt) -> str:
-        """When it was claimed, to the second."""
-        return stamp(attempt.started_at)
-
-    @admin.display
-    def ended(self, attempt: Attempt) -> str:
-        """When it was closed, to the second."""
-        return stamp(attempt.ended_at)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Attempts are made by claims."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """And closed by reports."""
-        return False
+_KINDS = {
+    DispatchStatus.COMPLETED: "good",
+    **dict.fromkeys((DispatchStatus.PENDING, DispatchStatus.RUNNING), "open"),
+    DispatchStatus.RETRYING: "open",
+}
 
 
 class AgentChoice(forms.Form):
-    """To whom the work goes."""
+    """To whom the work goes, and why."""
 
     agent = forms.ModelChoiceField(queryset=Agent.objects.none())
+    reason = forms.CharField(max_length=REASON_LIMIT, required=False, label="Why, for the record")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,18 +69,15 @@ class DispatchAdmin(HistoryAdmin):
     search_fields = ["=id", "title", "ticket_id", "unique_key"]
     date_hierarchy = "created_at"
     ordering = ["-id"]
-    inlines = [AttemptInline]
     actions = ["retry_now", "unblock", "reassign", "cancel"]
-    readonly_fields = ["timeline"]
     fieldsets = [
-        (None, {"fields": ["title", "command", "status", "reason", "run_at", "agent"]}),
-        ("Next try", {"fields": ["next_strategy", "instructions", "attempt", "max_attempts"]}),
-        ("Timeline", {"fields": ["timeline", "created_at", "created_by", "finished_at"]}),
+        (None, {"fields": ["command", "next_strategy", "instructions"]}),
         (
             "The rest",
             {
                 "classes": ["collapse"],
                 "fields": [
+                    "title",
                     "payload",
                     "ticket_id",
                     "priority",
@@ -118,8 +85,6 @@ class DispatchAdmin(HistoryAdmin):
                     "required_skills",
                     "open_to_all",
                     "excluded_agents",
-                    "crash_count",
-                    "max_crashes",
                     "lease_epoch",
                     "lease_expires_at",
                     "deadline_at",
@@ -150,30 +115,21 @@ class DispatchAdmin(HistoryAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The dispatch, with the verbs that its state allows."""
+        context: dict[str, Any] = {"checkbox": ACTION_CHECKBOX_NAME, **(extra_context or {})}
         row = self.get_object(request, object_id)
-        allowed = row is not None and self.has_operate_permission(request)
-        verbs = VERBS[DispatchStatus(row.status)] if row and allowed else ()
-        context = {"verbs": verbs, "checkbox": ACTION_CHECKBOX_NAME, **(extra_context or {})}
+        if row is not None and self.has_view_permission(request, row):
+            status = DispatchStatus(row.status)
+            context |= {
+                "verbs": VERBS[status] if self.has_operate_permission(request) else (),
+                "history": page_of(row, now=db_now()),
+                "kind": _KINDS.get(status, "bad"),
+            }
         return super().change_view(request, object_id, form_url, context)
 
     @admin.display(description="reason")
     def reason_start(self, dispatch: Dispatch) -> str:
         """Its first words."""
         return dispatch.reason[:100]
-
-    @admin.display(description="what people did")
-    def timeline(self, dispatch: Dispatch) -> SafeString | str:
-        """The audited acts on this dispatch, the last ones, in order."""
-        acts = AuditEntry.objects.filter(subject_kind="dispatch", subject_id=dispatch.pk)
-        rows = [
-            (f"{act.at:%Y-%m-%d %H:%M:%S} UTC", act.actor, act.verb, act.reason)
-            for act in reversed(acts.order_by("-id")[:TIMELINE_SHOWN])
-        ]
-        if not rows:
-            return "Nobody had to step in."
-        return format_html(
-            "<ol>{}</ol>", format_html_join("", "<li>{}: <strong>{}</strong> {} {}</li>", rows)
-        )
 
     @admin.action(description="Retry now", permissions=["operate"])
     def retry_now(self, request: HttpRequest, queryset: QuerySet[Dispatch]) -> None:
@@ -193,7 +149,8 @@ class DispatchAdmin(HistoryAdmin):
     @admin.action(description="Reassign to an agent…", permissions=["operate"])
     def reassign(self, request: HttpRequest, queryset: QuerySet[Dispatch]) -> HttpResponse | None:
         """Ask for the agent, then give it the selected dispatches."""
-        form = AgentChoice(request.POST if "agent" in request.POST else None)
+        asked = "agent" in request.POST
+        form = AgentChoice(request.POST if asked else None, initial={"reason": _reason(request)})
         if form.is_valid():
             agent = form.cleaned_data["agent"]
             done = f"given to {agent.name}"
@@ -218,7 +175,7 @@ class DispatchAdmin(HistoryAdmin):
         **fields: Any,
     ) -> None:
         """Apply `verb` to each row; what can't be moved says why, the others go on."""
-        moved = []
+        moved, fields["reason"] = [], _reason(request)
         for pk in queryset.order_by("id").values_list("pk", flat=True):
             try:
                 verb(pk, actor=request.user.get_username(), now=db_now(), **fields)
@@ -227,6 +184,10 @@ class DispatchAdmin(HistoryAdmin):
                 self.message_user(request, f"#{pk}: {error}", messages.ERROR)
         if moved:
             self.message_user(request, f"{', '.join(moved)}: {done}.", messages.SUCCESS)
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:REASON_LIMIT]
 
 
 @admin.register(Attempt)

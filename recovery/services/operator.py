@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -27,8 +28,10 @@ from failures import queries as failure_queries
 from recovery import policy
 from recovery.services.outcomes import instructions_for, settle
 
+REASON_LIMIT = 500
 
-def retry_dispatch(pk: int, *, actor: str, now: datetime) -> Dispatch:
+
+def retry_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> Dispatch:
     """Try again now: an exhausted one gets one try more, a waiting retry stops waiting.
 
     Raises NotFoundError, IllegalMoveError, DuplicateKeyError.
@@ -41,16 +44,18 @@ def retry_dispatch(pk: int, *, actor: str, now: datetime) -> Dispatch:
             dispatch.max_crashes = max(dispatch.max_crashes, dispatch.crash_count + 1)
         elif dispatch.status != DispatchStatus.RETRYING:
             raise IllegalMoveError("dispatch", dispatch.status, DispatchStatus.PENDING.value)
-        return _to_pending(dispatch, "retry", f"{actor} asked for a retry.", actor=actor, now=now)
+        act = _Act("retry", f"{actor} asked for a retry.", actor=actor, reason=reason)
+        return _to_pending(dispatch, act, now=now)
 
 
-def unblock_dispatch(pk: int, *, actor: str, now: datetime) -> Dispatch:
+def unblock_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> Dispatch:
     """What was needed is there: back to the queue. Raises NotFoundError, IllegalMoveError."""
     with transaction.atomic():
         dispatch = _locked(pk)
         if dispatch.status != DispatchStatus.BLOCKED:
             raise IllegalMoveError("dispatch", dispatch.status, DispatchStatus.PENDING.value)
-        return _to_pending(dispatch, "unblock", f"{actor} unblocked it.", actor=actor, now=now)
+        act = _Act("unblock", f"{actor} unblocked it.", actor=actor, reason=reason)
+        return _to_pending(dispatch, act, now=now)
 
 
 def cancel_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> Dispatch:
@@ -60,7 +65,7 @@ def cancel_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> 
     """
     with transaction.atomic():
         dispatch = _locked(pk)
-        said = f"{actor} cancelled it." + (f" {reason}" if reason else "")
+        said = _said(f"{actor} cancelled it.", reason)
         audit("cancel", dispatch, actor=actor, reason=reason, now=now)
         if dispatch.status == DispatchStatus.RUNNING:
             dispatch.cancel_requested_at = dispatch.cancel_requested_at or now
@@ -73,7 +78,9 @@ def cancel_dispatch(pk: int, *, actor: str, reason: str = "", now: datetime) -> 
         return dispatch
 
 
-def reassign_dispatch(pk: int, *, agent: Agent, actor: str, now: datetime) -> Dispatch:
+def reassign_dispatch(
+    pk: int, *, agent: Agent, actor: str, reason: str = "", now: datetime
+) -> Dispatch:
     """Give unfinished work to `agent`; a running attempt is released, and its claim is stale.
 
     Raises NotFoundError, IllegalMoveError, DuplicateKeyError, and InvalidInputError for the CEO.
@@ -85,7 +92,7 @@ def reassign_dispatch(pk: int, *, agent: Agent, actor: str, now: datetime) -> Di
         status = DispatchStatus(dispatch.status)
         if status in FINISHED:
             raise IllegalMoveError("dispatch", status.value, DispatchStatus.PENDING.value)
-        said = f"{actor} gave it to {agent.name}."
+        said = _said(f"{actor} gave it to {agent.name}.", reason)
         if status is DispatchStatus.RUNNING:
             attempt = Attempt.objects.get(dispatch=dispatch, lease_epoch=dispatch.lease_epoch)
             close_attempt(attempt, AttemptOutcome.RELEASED, reason=said, now=now)
@@ -97,7 +104,8 @@ def reassign_dispatch(pk: int, *, agent: Agent, actor: str, now: datetime) -> Di
         if status is not DispatchStatus.BLOCKED:
             dispatch.reason = said
         dispatch.updated_at = now
-        audit("reassign", dispatch, actor=actor, data={"agent": agent.name}, now=now)
+        data = {"agent": agent.name}
+        audit("reassign", dispatch, actor=actor, reason=reason, data=data, now=now)
         dispatch.save(
             update_fields=[
                 *LEAVE_FIELDS,
@@ -135,16 +143,27 @@ def _choose_strategy(dispatch: Dispatch) -> None:
     dispatch.instructions = instructions_for(dispatch, strategy, failures[0])
 
 
-def _to_pending(
-    dispatch: Dispatch, verb: str, reason: str, *, actor: str, now: datetime
-) -> Dispatch:
+@dataclass(frozen=True)
+class _Act:
+    verb: str
+    sentence: str
+    _: KW_ONLY
+    actor: str
+    reason: str
+
+
+def _said(sentence: str, reason: str) -> str:
+    return f"{sentence} {reason}" if reason else sentence
+
+
+def _to_pending(dispatch: Dispatch, act: _Act, *, now: datetime) -> Dispatch:
     _move(dispatch, DispatchStatus.PENDING, now=now)
     dispatch.run_at, dispatch.finished_at, dispatch.cancel_requested_at = None, None, None
-    dispatch.reason = reason
+    dispatch.reason = _said(act.sentence, act.reason)
     if dispatch.open_to_all:
         dispatch.agent, dispatch.agent_until = None, None
-    audit(verb, dispatch, actor=actor, now=now)
-    settle(dispatch, reason, now=now)
+    audit(act.verb, dispatch, actor=act.actor, reason=act.reason, now=now)
+    settle(dispatch, dispatch.reason, now=now)
     dispatch.save(
         update_fields=[
             "status",

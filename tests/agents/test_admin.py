@@ -214,7 +214,7 @@ def test_an_exhausted_dispatch_is_retried_by_whoever_is_logged_in(staff, world):
     assert work.status == "pending"
     assert AuditEntry.objects.get(subject_id=work.pk, verb="retry").actor == "MAXINE"
     page = staff.get(address(Dispatch, "change", work.pk)).content.decode()
-    assert "<strong>MAXINE</strong> retry" in page
+    assert "<strong>Retry</strong> by MAXINE" in page
 
 
 def test_a_blocked_dispatch_is_unblocked(staff, world):
