@@ -191,6 +191,8 @@ class Agent:
                 beats += 1
                 answered = self.show_life(claimed, beats)
                 beat_at = time.monotonic() + (every if answered else 0.5)
+        if act.silent:
+            self.show_life(claimed, self.draw.randint(2, 3))
         self.report(claimed, act)
 
     def show_life(self, claimed: dict[str, Any], beats: int) -> bool:
