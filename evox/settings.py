@@ -126,6 +126,8 @@ DATABASES: dict[str, Any] = {"default": dict(dj_database_url.parse(env.database_
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     "pool": {"min_size": 1, "max_size": 16, "timeout": 10},
+    # Of what agents.services.statements sends; the ORM's statements are never prepared.
+    "prepare_threshold": 0,
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

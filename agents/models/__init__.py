@@ -1,8 +1,9 @@
 """The rows of the ground floor."""
 
 from agents.models.agent import Agent, AgentKey, AgentSession
+from agents.models.attempt import Attempt
 from agents.models.delivery import Delivery, DeliveryAttempt, Sink
-from agents.models.dispatch import Attempt, Dispatch
+from agents.models.dispatch import Dispatch
 from agents.models.message import Channel, Message
 from agents.models.pause import Pause
 from agents.models.record import AuditEntry, IdempotencyRecord, SystemBeat

@@ -1,4 +1,4 @@
-"""Dispatches (pieces of work) and attempts (one a claim).
+"""Dispatches: pieces of work.
 
 Lease columns are the dispatch's; `lease_epoch` grows by one on every claim and is never reset,
 so it fences: whoever reports with an older epoch changes nothing.
@@ -13,18 +13,15 @@ from django.db import models
 from django.db.models import F, Q
 
 from agents.models.agent import Agent
-from agents.models.fields import choices_of, one_of
-from agents.states import FINISHED, AttemptOutcome, DispatchStatus, Priority, Strategy
+from agents.models.fields import choices_of, exactly_when, one_of
+from agents.states import FINISHED, DispatchStatus, Priority, Strategy
 
 _PENDING = Q(status=DispatchStatus.PENDING.value)
 _RUNNING = Q(status=DispatchStatus.RUNNING.value)
 _RETRYING = Q(status=DispatchStatus.RETRYING.value)
 _BLOCKED = Q(status=DispatchStatus.BLOCKED.value)
 _FINISHED = one_of("status", FINISHED)
-
-
-def _exactly_when(left: Q, right: Q) -> Q:
-    return (left & right) | (~left & ~right)
+_KEYED = Q(unique_key__isnull=False)
 
 
 class DispatchQuerySet(models.QuerySet["Dispatch"]):
@@ -114,7 +111,12 @@ class Dispatch(models.Model):
     expected_progress_every = models.DurationField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     superseded_by = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="supersedes"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="supersedes",
+        db_index=False,  # Nearly always null: dispatch_superseded holds the few that are not.
     )
 
     created_at = models.DateTimeField()
@@ -133,11 +135,11 @@ class Dispatch(models.Model):
             ),
             models.CheckConstraint(
                 name="dispatch_retrying_has_run_at",
-                condition=_exactly_when(_RETRYING, Q(run_at__isnull=False)),
+                condition=exactly_when(_RETRYING, Q(run_at__isnull=False)),
             ),
             models.CheckConstraint(
                 name="dispatch_running_has_lease",
-                condition=_exactly_when(
+                condition=exactly_when(
                     _RUNNING,
                     Q(lease_expires_at__isnull=False)
                     & Q(deadline_at__isnull=False)
@@ -149,7 +151,7 @@ class Dispatch(models.Model):
             ),
             models.CheckConstraint(
                 name="dispatch_finished_has_time",
-                condition=_exactly_when(_FINISHED, Q(finished_at__isnull=False)),
+                condition=exactly_when(_FINISHED, Q(finished_at__isnull=False)),
             ),
             models.CheckConstraint(
                 name="dispatch_blocked_has_reason", condition=~_BLOCKED | ~Q(reason="")
@@ -170,15 +172,19 @@ class Dispatch(models.Model):
                 name="dispatch_priority_known", condition=Q(priority__lte=Priority.LOW.value)
             ),
             models.UniqueConstraint(
-                name="dispatch_one_running_per_key", fields=["unique_key"], condition=_RUNNING
+                name="dispatch_one_running_per_key",
+                fields=["unique_key"],
+                condition=_RUNNING & _KEYED,
             ),
             # A follow-up may wait behind a running one of the same key, but only one.
             models.UniqueConstraint(
                 name="dispatch_one_waiting_per_key",
                 fields=["unique_key"],
-                condition=_PENDING | _RETRYING | _BLOCKED,
+                condition=(_PENDING | _RETRYING | _BLOCKED) & _KEYED,
             ),
         ]
+        # Each index costs every claim and report that changes its columns or its condition, so each
+        # leaves out the rows that nobody looks for in it.
         indexes = [
             # Claim: work addressed to this agent, in order.
             models.Index(
@@ -191,14 +197,20 @@ class Dispatch(models.Model):
                 condition=_PENDING & Q(agent__isnull=True),
             ),
             # Sweep: retries and late starts whose time has come.
-            models.Index(name="dispatch_due", fields=["run_at", "id"], condition=_RETRYING),
+            models.Index(
+                name="dispatch_due", fields=["run_at", "id"], condition=Q(run_at__isnull=False)
+            ),
             # Sweep: leases that ran out.
             models.Index(
-                name="dispatch_lease", fields=["lease_expires_at", "id"], condition=_RUNNING
+                name="dispatch_lease",
+                fields=["lease_expires_at", "id"],
+                condition=Q(lease_expires_at__isnull=False),
             ),
             # Sweep: attempts past their deadline.
             models.Index(
-                name="dispatch_deadline", fields=["deadline_at", "id"], condition=_RUNNING
+                name="dispatch_deadline",
+                fields=["deadline_at", "id"],
+                condition=Q(deadline_at__isnull=False),
             ),
             # Sweep: kept for an agent that did not come.
             models.Index(
@@ -212,69 +224,21 @@ class Dispatch(models.Model):
                 fields=["id"],
                 condition=_PENDING & Q(agent__isnull=True) & ~Q(excluded_agents=[]),
             ),
-            # API and page: the newest by status.
-            models.Index(name="dispatch_by_status", fields=["status", "-id"]),
+            # Who was replaced by this one?
+            models.Index(
+                name="dispatch_superseded",
+                fields=["superseded_by"],
+                condition=Q(superseded_by__isnull=False),
+            ),
+            # API and page: the newest by status. Most are completed: those are met along the key.
+            models.Index(
+                name="dispatch_by_status",
+                fields=["status", "-id"],
+                condition=one_of(
+                    "status", [s for s in DispatchStatus if s is not DispatchStatus.COMPLETED]
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.title}"
-
-
-class Attempt(models.Model):
-    """One claim of a dispatch, closed exactly once."""
-
-    dispatch = models.ForeignKey(Dispatch, on_delete=models.PROTECT, related_name="attempts")
-    lease_epoch = models.PositiveBigIntegerField()
-    """The fence, and so also the number of the claim: 1, 2, 3…"""
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="attempts")
-    session = models.UUIDField(null=True, blank=True)
-    strategy = models.CharField(max_length=32, choices=choices_of(Strategy))
-    instructions = models.TextField(blank=True, default="")
-    claim = models.CharField(max_length=64)
-    started_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(
-        max_length=16, choices=choices_of(AttemptOutcome), default=AttemptOutcome.RUNNING.value
-    )
-    reason = models.TextField(blank=True, default="")
-    result = models.JSONField(null=True, blank=True)
-    failure_id = models.BigIntegerField(null=True, blank=True)
-    """The failure that it reported; opaque here, since failures live one floor up."""
-    progress_note = models.TextField(blank=True, default="")
-    answer = models.JSONField(null=True, blank=True)
-    """What the closing call was told, so that the same call again hears the same."""
-
-    class Meta:
-        ordering = ["dispatch_id", "lease_epoch"]
-        constraints = [
-            models.CheckConstraint(
-                name="attempt_outcome_known", condition=one_of("outcome", AttemptOutcome)
-            ),
-            models.CheckConstraint(
-                name="attempt_closed_has_end",
-                condition=_exactly_when(
-                    Q(outcome=AttemptOutcome.RUNNING.value), Q(ended_at__isnull=True)
-                ),
-            ),
-            models.UniqueConstraint(
-                name="attempt_one_per_epoch", fields=["dispatch", "lease_epoch"]
-            ),
-            models.UniqueConstraint(name="attempt_claim_unique", fields=["claim"]),
-            models.UniqueConstraint(
-                name="attempt_one_running_per_dispatch",
-                fields=["dispatch"],
-                condition=Q(outcome=AttemptOutcome.RUNNING.value),
-            ),
-        ]
-        indexes = [
-            # Page: who failed and who finished lately.
-            models.Index(name="attempt_ended", fields=["ended_at"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"#{self.dispatch_id} attempt {self.number}"
-
-    @property
-    def number(self) -> int:
-        """Which claim of its dispatch this was, counted from 1."""
-        return self.lease_epoch

@@ -16,3 +16,8 @@ def choices_of(enum: type[Enum]) -> list[tuple[str | int, str]]:
 def one_of(column: str, values: Iterable[str]) -> Q:
     """A condition that `column` holds one of `values`, as text that PostgreSQL keeps short."""
     return Q(**{f"{column}__in": [str(value) for value in values]})
+
+
+def exactly_when(left: Q, right: Q) -> Q:
+    """A condition that both hold or neither does."""
+    return (left & right) | (~left & ~right)

@@ -20,7 +20,7 @@ from agents.services.statements import unit
 from agents.states import AgentRole, AgentStatus
 from recovery import policy
 from recovery.services import guidance, outcomes, sweeps
-from recovery.services.gate import Gate, look
+from recovery.services.gate import WIDE_OPEN, Gate, look
 from recovery.services.reports import check_holder
 
 NOTE_LIMIT = 2_000
@@ -57,20 +57,16 @@ def claim_work(
         raise NotYoursError("The CEO takes no work.")
     if agent.retired_at is not None:
         raise NotYoursError(f"{agent.name} is retired.")
-    gate = look(agent, session=session, now=now)
-    if session is not None and not gate.seen:
-        record_heartbeat(agent, status=None, session=session, now=now)
-    if gate.sweep_waits:
-        sweeps.sweep_a_little(known=True, now=now)
-        gate = look(agent, session=session, now=now)  # The sweep may have opened its breaker.
-    allowed = _allowed(agent, gate, limit, now=now)
-    if allowed == 0:
-        return []
-    terms = leases.Terms(lease=lease or settings.EVOX_LEASE, deadline=settings.EVOX_DEADLINE)
-    request = _Request(agent, terms=terms, limit=allowed, session=session, only=only)
-    claimed = _claim(request, now=now)
-    if not claimed and sweeps.lift_exclusions(now=now):
-        claimed = _claim(request, now=now)
+    request = _Request(
+        agent,
+        terms=leases.Terms(lease=lease or settings.EVOX_LEASE, deadline=settings.EVOX_DEADLINE),
+        limit=max(limit, 1),
+        session=session,
+        only=only,
+    )
+    claimed = _claim(request, condition=WIDE_OPEN, now=now)
+    if not claimed:
+        claimed = _claim_by_steps(request, now=now)
     guidance.note_instructions(claimed, now=now)
     return claimed
 
@@ -85,7 +81,27 @@ class _Request:
     only: int | None
 
 
-def _claim(request: _Request, *, now: datetime) -> list[leases.Claimed]:
+def _claim_by_steps(request: _Request, *, now: datetime) -> list[leases.Claimed]:
+    """Write the sign of life, sweep, and claim as many as pause and breaker let through."""
+    agent, session = request.agent, request.session
+    gate = look(agent, session=session, now=now)
+    claimed: list[leases.Claimed] = []
+    if not gate.wide_open(in_session=session is not None):
+        if session is not None and not gate.seen:
+            record_heartbeat(agent, status=None, session=session, now=now)
+        if gate.sweep_waits:
+            sweeps.sweep_a_little(known=True, now=now)
+            gate = look(agent, session=session, now=now)  # The sweep may have opened its breaker.
+        request = replace(request, limit=_allowed(agent, gate, request.limit, now=now))
+        if request.limit == 0:
+            return []
+        claimed = _claim(request, now=now)
+    if not claimed and sweeps.lift_exclusions(now=now):
+        claimed = _claim(request, now=now)
+    return claimed
+
+
+def _claim(request: _Request, *, condition: str = "TRUE", now: datetime) -> list[leases.Claimed]:
     for left in reversed(range(CLAIM_TRIES)):
         try:
             with unit():
@@ -95,6 +111,7 @@ def _claim(request: _Request, *, now: datetime) -> list[leases.Claimed]:
                     limit=request.limit,
                     session=request.session,
                     only=request.only,
+                    condition=condition,
                     now=now,
                 )
         except IntegrityError:
@@ -110,7 +127,7 @@ def _allowed(agent: Agent, gate: Gate, limit: int, *, now: datetime) -> int:
         return 0
     if gate.breaker.is_half_open(now=now):
         return 0 if current_work(agent) else 1
-    return max(limit, 1)
+    return limit
 
 
 def heartbeat_seconds(agent: Agent, lease_seconds: int | None = None) -> int:

@@ -17,23 +17,26 @@ from typing import Any
 
 from agents.models import Agent, Attempt, Dispatch
 from agents.services import statements
+from agents.services.agents import touch_agent
 
 _FRESH = timedelta(seconds=1)
 
+# || '' keeps PostgreSQL from going through all that runs instead of by the key, as it likes to when
+# it was told last that nothing runs.
 _COMPLETE = """
-WITH given AS (
-    SELECT * FROM unnest(%(ids)s::bigint[], %(claims)s::varchar[], %(results)s::text[])
-        AS g (dispatch_id, claim, result)
+WITH given (dispatch_id, claim, result) AS (
+    {given}
 ), held AS MATERIALIZED (
     SELECT a.id AS attempt_id, a.dispatch_id, a.lease_epoch, a.agent_id, given.result
     FROM given JOIN agents_attempt a USING (claim, dispatch_id)
-    WHERE a.outcome = 'running' AND (%(by)s::bigint IS NULL OR a.agent_id = %(by)s::bigint)
+    WHERE a.outcome || '' = 'running' AND (%(by)s::bigint IS NULL OR a.agent_id = %(by)s::bigint)
 ), done AS (
     UPDATE agents_dispatch d
     SET status = 'completed', reason = '', lease_seconds = NULL, lease_expires_at = NULL,
         deadline_at = NULL, updated_at = %(now)s, finished_at = %(now)s
     FROM held
-    WHERE d.id = held.dispatch_id AND d.lease_epoch = held.lease_epoch AND d.status = 'running'
+    WHERE d.id = held.dispatch_id AND d.lease_epoch = held.lease_epoch
+      AND d.status || '' = 'running'
     RETURNING d.*, held.attempt_id, held.result
 ), closed AS (
     UPDATE agents_attempt a
@@ -46,17 +49,17 @@ WITH given AS (
     SET streak = '[]', trips = 0, open_until = NULL, updated_at = %(now)s
     WHERE b.agent_id = ANY (ARRAY(SELECT agent_id FROM done))
       AND NOT (b.streak = '[]' AND b.trips = 0)
-), seen AS (
-    UPDATE agents_agent SET last_seen_at = %(now)s
-    WHERE id = ANY (ARRAY(
-        SELECT g.id FROM agents_agent g
-        WHERE g.id = ANY (ARRAY(SELECT agent_id FROM done))
-          AND (g.last_seen_at IS NULL OR g.last_seen_at < %(fresh)s)
-        FOR NO KEY UPDATE SKIP LOCKED))
 )
-SELECT {found} FROM done JOIN closed ON closed.id = done.attempt_id
+SELECT {found}, ARRAY(
+    SELECT id FROM agents_agent
+    WHERE id = ANY (ARRAY(SELECT agent_id FROM done))
+      AND (last_seen_at IS NULL OR last_seen_at < %(fresh)s))
+FROM done JOIN closed ON closed.id = done.attempt_id
 """
-_IDS = _COMPLETE.format(found="done.id")
+# VALUES: PostgreSQL takes the arrays for ten rows, and would plan each lone report anew.
+_ONE = "VALUES (%(id)s::bigint, %(claim)s::varchar, %(result)s::text)"
+_ALL = "SELECT * FROM unnest(%(ids)s::bigint[], %(claims)s::varchar[], %(results)s::text[])"
+MANY = _COMPLETE.format(given=_ALL, found="done.id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +76,23 @@ def complete_held(
     done: Done, *, by: Agent | None, answer: dict[str, Any], now: datetime
 ) -> tuple[Dispatch, Attempt] | None:
     """Complete the dispatch if the claim holds it; None when it does not, or is not `by`'s."""
-    rows = statements.fetch(_rows_statement(), _params([done], by=by, answer=answer, now=now))
+    with statements.unit():
+        rows = statements.fetch(
+            one_statement(),
+            {
+                "id": done.pk,
+                "claim": done.claim,
+                "result": _shown(done),
+                **_params(by=by, answer=answer, now=now),
+            },
+        )
     if not rows:
         return None
+    [(*values, unseen)] = rows
+    _touch(unseen, now=now)
     width = len(Dispatch._meta.concrete_fields)
-    dispatch = statements.instance(Dispatch, rows[0][:width])
-    attempt = statements.instance(Attempt, rows[0][width:])
+    dispatch = statements.instance(Dispatch, values[:width])
+    attempt = statements.instance(Attempt, values[width:])
     attempt.dispatch = dispatch
     if by is not None:
         attempt.agent = by
@@ -86,28 +100,41 @@ def complete_held(
 
 
 @cache
-def _rows_statement() -> str:
+def one_statement() -> str:
+    """The statement that completes one, for `complete_held` and for those who look at its plan."""
     dispatch = statements.columns(Dispatch, of="done")
-    return _COMPLETE.format(found=f"{dispatch}, {statements.columns(Attempt, of='closed')}")
+    found = f"{dispatch}, {statements.columns(Attempt, of='closed')}"
+    return _COMPLETE.format(given=_ONE, found=found)
 
 
 def complete_all_held(
     reports: Sequence[Done], *, by: Agent | None, answer: dict[str, Any], now: datetime
 ) -> set[int]:
     """Complete those that their claims hold; the ids of these dispatches."""
-    rows = statements.fetch(_IDS, _params(reports, by=by, answer=answer, now=now))
-    return {pk for (pk,) in rows}
-
-
-def _params(
-    reports: Sequence[Done], *, by: Agent | None, answer: dict[str, Any], now: datetime
-) -> dict[str, Any]:
     # In the order of ids, so that two batches over the same rows wait for each other in one order.
     ordered = sorted(reports, key=lambda report: report.pk)
+    with statements.unit():
+        rows = statements.fetch(
+            MANY,
+            {
+                "ids": [report.pk for report in ordered],
+                "claims": [report.claim for report in ordered],
+                "results": [_shown(report) for report in ordered],
+                **_params(by=by, answer=answer, now=now),
+            },
+        )
+    if rows:
+        _touch(rows[0][1], now=now)
+    return {pk for pk, _ in rows}
+
+
+def _touch(unseen: Sequence[int], *, now: datetime) -> None:
+    for pk in unseen:
+        touch_agent(Agent(pk=pk), now=now)
+
+
+def _params(*, by: Agent | None, answer: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {
-        "ids": [report.pk for report in ordered],
-        "claims": [report.claim for report in ordered],
-        "results": [_shown(report) for report in ordered],
         "by": None if by is None else by.pk,
         "answer": json.dumps(answer),
         "now": now,

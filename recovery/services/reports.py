@@ -24,7 +24,6 @@ from agents.services.leases import (
     leave_running,
     lock_held,
 )
-from agents.services.statements import unit
 from agents.states import AttemptOutcome, DispatchStatus
 from failures.models import Failure
 from failures.services import guidance
@@ -65,8 +64,7 @@ def complete_dispatch(
     """The work is done. Raises NotFoundError, NotYoursError, StaleClaimError."""
     done = Done(pk=pk, claim=claim, result=result, evidence=evidence)
     answer = _completed(now)
-    with unit():
-        held = complete_held(done, by=by, answer=answer, now=now)
+    held = complete_held(done, by=by, answer=answer, now=now)
     if held is not None:
         dispatch, attempt = held
         return Closed(dispatch=dispatch, attempt=attempt, answer=_said(answer))
@@ -84,8 +82,7 @@ def complete_many(
     if len(ids) > MANY or len(set(ids)) != len(ids):
         raise ValueError(f"Up to {MANY} different dispatches.")
     answer = _completed(now)
-    with unit():
-        held = complete_all_held(reports, by=by, answer=answer, now=now)
+    held = complete_all_held(reports, by=by, answer=answer, now=now)
     said: dict[int, dict[str, Any] | EvoxError] = {}
     for report in reports:
         if report.pk in held:

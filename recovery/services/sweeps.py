@@ -44,12 +44,18 @@ LOST_FIELDS = (
 )
 STATEMENT_TIMEOUT_MS = 5_000
 
+# Only a retrying row has a run_at, only a running one a lease and a deadline: without the status,
+# there is but one index to go by. The order keeps PostgreSQL on it, too: asked by EXISTS for a time
+# that it doesn't know yet, it expects to meet a third of the rows and reads them all.
 ANYTHING_TO_DO = """
-       EXISTS (SELECT 1 FROM agents_dispatch WHERE status = 'retrying' AND run_at <= %(now)s)
-    OR EXISTS (SELECT 1 FROM agents_dispatch
-               WHERE status = 'running' AND lease_expires_at <= %(now)s)
-    OR EXISTS (SELECT 1 FROM agents_dispatch WHERE status = 'running' AND deadline_at <= %(now)s)
-    OR EXISTS (SELECT 1 FROM agents_dispatch WHERE status = 'pending' AND agent_until <= %(now)s)
+    (SELECT id FROM agents_dispatch WHERE run_at <= %(now)s
+     ORDER BY run_at LIMIT 1) IS NOT NULL
+    OR (SELECT id FROM agents_dispatch WHERE lease_expires_at <= %(now)s
+        ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
+    OR (SELECT id FROM agents_dispatch WHERE deadline_at <= %(now)s
+        ORDER BY deadline_at LIMIT 1) IS NOT NULL
+    OR (SELECT id FROM agents_dispatch WHERE status = 'pending' AND agent_until <= %(now)s
+        ORDER BY agent_until LIMIT 1) IS NOT NULL
 """
 
 

@@ -12,7 +12,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent, Attempt, Dispatch
-from recovery.services import claims, outcomes, sweeps
+from agents.services import leases
+from agents.services.statements import numbered
+from recovery.services import claims, completion, gate, outcomes, sweeps
 from tests.recovery.world import HOUR, T0, complete, hire, take
 
 pytestmark = pytest.mark.django_db
@@ -104,9 +106,10 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def plan_of(sql: str) -> list[dict[str, Any]]:
-    """Every node of the statement's plan."""
+    """Every node of the statement's plan; of one with $1, the plan for whatever values come."""
+    generic = "GENERIC_PLAN, " if "$1" in sql else ""
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
+        cursor.execute(f"EXPLAIN ({generic}FORMAT JSON) {sql}")
         explained = cursor.fetchone()[0]
     if isinstance(explained, str):
         explained = json.loads(explained)
@@ -220,3 +223,46 @@ def test_reading_and_sorting_the_queue_is_noticed(crowd, index, act, complaint):
         found = complaints(sent_by(lambda: act(crowd)), set())
         transaction.set_rollback(True)
     assert found[0].startswith(complaint)
+
+
+WRITES = {"attempt_claim_unique", "agents_dispatch_pkey", "agents_attempt_pkey"}
+PREPARED = {
+    "claim": (leases.claim_statement(1, one=False, condition=gate.WIDE_OPEN), HOT[claim]),
+    "claim many": (leases.claim_statement(50, one=False, condition=gate.WIDE_OPEN), HOT[claim]),
+    "claim by steps": (leases.claim_statement(1, one=False, condition="TRUE"), HOT[claim_many]),
+    "look": (gate.ASKED, SWEPT),
+    "complete": (completion.one_statement(), WRITES),
+    "complete many": (completion.MANY, WRITES),
+}
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_a_plan_made_once_for_all_values_goes_by_the_same_indexes(crowd, name):
+    sql, indexes = PREPARED[name]
+    assert complaints([numbered(sql)[0]], indexes) == []
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_a_plan_made_when_nothing_ran_is_no_walk_through_all_that_runs_later(crowd, name):
+    """But for rows with a unique key: each may cost a look at all that runs."""
+    sql, indexes = PREPARED[name]
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE agents_attempt SET outcome = 'lost', ended_at = started_at")
+            cursor.execute(
+                """UPDATE agents_dispatch SET status = 'completed', finished_at = rank_at,
+                       lease_seconds = NULL, lease_expires_at = NULL, deadline_at = NULL
+                   WHERE status = 'running'"""
+            )
+            cursor.execute("ANALYZE agents_dispatch, agents_attempt")
+        found = complaints([numbered(sql)[0]], indexes - {"dispatch_one_running_per_key"})
+        transaction.set_rollback(True)
+    assert found == []
+
+
+@pytest.mark.parametrize("model", [Dispatch, Attempt])
+def test_the_database_holds_every_index_and_constraint_that_the_model_names(model):
+    """A migration may drop one beside the one that it means, and its state would not tell."""
+    with connection.cursor() as cursor:
+        held = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    assert {each.name for each in (*model._meta.indexes, *model._meta.constraints)} <= set(held)
