@@ -580,22 +580,31 @@ class Spool:
         for file in files:
             if time.monotonic() > until:
                 return "it takes too long; the rest goes with the next commit"
-            report = read_json(file)
-            if report is None:
-                self._park(file)
-                continue
+            why = self._send(file, config)
+            if why:
+                return why
+        return ""
+
+    def _send(self, file: Path, config: Config) -> str:
+        """Send one; why it has to wait, or nothing when it is done with."""
+        report = read_json(file)
+        told = self._told / str((report or {}).get("idempotencyKey"))
+        if report is None:
+            self._park(file)
+            return ""
+        if not told.exists():
             status, said = send(config, report)
-            if status is not None and 200 <= status < 300:
-                write_whole(self._told / report["idempotencyKey"], "")
-                keep_newest(self._told, TOLD)
-                _step("told")
-                with suppress(OSError):
-                    file.unlink()
-            elif status is None or status in {408, 429} or not 400 <= status < 500:
+            if status is None or status in {408, 429} or not (status < 300 or 400 <= status < 500):
                 return said
-            else:
+            if status >= 400:
                 self._park(file)
                 say(f"{config.server} refused a report: {said}. It is kept in {self.parked}.")
+                return ""
+            write_whole(told, "")
+            keep_newest(self._told, TOLD)
+            _step("told")
+        with suppress(OSError):
+            file.unlink()
         return ""
 
     def unpark(self) -> None:
@@ -726,9 +735,9 @@ def operation(repo: Repo, hook: str = "") -> str:
 class OverlapError(RollbackError):
     """The revert would touch files with work that is not committed."""
 
-    def __init__(self, paths: list[str], said: str = "") -> None:
+    def __init__(self, paths: list[str], said: str = "", *, untracked: bool = False) -> None:
         super().__init__(said or ", ".join(paths))
-        self.paths = paths
+        self.paths, self.untracked = paths, untracked
 
 
 class MovedError(RollbackError):
@@ -824,7 +833,7 @@ class Revert:
             self._index("update-index", "-q", "--refresh")
         untracked = self._untracked_in_the_way()
         if untracked:
-            raise OverlapError(untracked)
+            raise OverlapError(untracked, untracked=True)
         try:
             self._index("read-tree", "-n", "-m", "-u", self.old, self.new)
         except GitError as error:
@@ -925,7 +934,7 @@ class Case:
             self._take_back(prove=False)
         elif base.state == UNSURE:
             self.tell("verify_inconclusive", f"It fails, and its base is unknown: {base.why()}.")
-        elif self.repo.head() != self.commit.sha:
+        elif self.repo.head() != self.commit.sha and self.repo.branch() == self.branch:
             self._take_back(prove=True)
         else:
             self.tell("base_already_broken", f"Its base {parent.short} fails, too.")
@@ -938,10 +947,14 @@ class Case:
             return
         for _ in range(self.ATTEMPTS):
             head = self.repo.head()
+            if self.repo.branch() != self.branch:
+                self.blocked("switched", "Another branch is checked out by now.")
+                return
             tree = self._tree_without(head)
             if tree is None:
                 return
             new = self._commit(tree, head)
+            _step("revert-made")
             if prove and self.judge.once(new, tree).state != PASS:
                 self.tell("base_already_broken", "The branch fails without it, too.")
                 return
@@ -1033,14 +1046,11 @@ class Case:
     def _apply(self, head: str, new: str) -> bool:
         """Move the branch, if all is as it was; False to look at it anew."""
         _step("locked")
-        if self.repo.branch() != self.branch:
-            self.blocked("switched", "Another branch is checked out by now.")
-            return True
         busy = operation(self.repo, self.hook)
         if busy:
             self.blocked("operation", f"A {busy} is in progress.")
             return True
-        if self.repo.head() != head:
+        if self.repo.head() != head or self.repo.branch() != self.branch:
             return False
         report = self.report("rolled_back", self._taken_back(new), revertCommit=new)
         try:
@@ -1063,15 +1073,25 @@ class Case:
         return f"It breaks the build{sure} and was reverted by {new[:12]}."
 
     def _overlaps(self, overlap: OverlapError) -> None:
-        mainline = "-m 1 " if len(self.commit.parents) > 1 else ""
+        import shlex  # noqa: PLC0415
+
         files = ", ".join(overlap.paths[:10]) or str(overlap)
+        hint = f"git stash push --include-untracked && {self._by_hand()} && git stash pop"
+        if overlap.untracked:  # No stash takes what is ignored, and a revert overwrites it.
+            moves = [
+                f"mv {shlex.quote(name)} {shlex.quote(name + '.mine')}" for name in overlap.paths
+            ]
+            hint = " && ".join([*moves[:50], self._by_hand()])
         self.blocked(
             "dirty",
             f"There is uncommitted work in files of the commit: {files}.",
-            f"To revert it: git stash push --include-untracked && git revert --no-edit {mainline}"
-            f"{self.commit.short} && git stash pop",
+            hint,
             paths=overlap.paths[:50],
         )
+
+    def _by_hand(self) -> str:
+        mainline = "-m 1 " if len(self.commit.parents) > 1 else ""
+        return f"git revert --no-edit {mainline}{self.commit.short}"
 
     def _push(self) -> None:
         """Push the revert where the branch goes, never by force."""
@@ -1092,7 +1112,10 @@ class Case:
         """It ought to be reverted, and isn't."""
         kept = self.report("rollback_blocked", why, reason=reason, **metadata)
         self.spool.add(kept)
-        self.speak(f"It breaks the build and was not reverted. {why}", hint)
+        self.speak(
+            f"It breaks the build and was not reverted. {why}",
+            f"To revert it: {hint or self._by_hand()}",
+        )
 
     def tell(self, kind: str, why: str, **metadata: Any) -> None:
         """Report a verdict that changes nothing."""
@@ -1362,10 +1385,12 @@ def after_hook(hook: str, arguments: list[str], began: float) -> None:
         case.put_off(busy)
     elif not commit.is_rollback:
         with locked(judging(repo, commit.sha), 0.2) as mine:
-            if mine:
-                case.decide()
+            try:
+                if mine:
+                    case.decide()
+            finally:
                 with suppress(OSError):
-                    judging(repo, commit.sha).unlink()
+                    judging(repo, commit.sha).unlink() if mine else None
         unmark(repo)
     unsent = case.spool.flush(config)
     if unsent:
@@ -1579,6 +1604,11 @@ class Doctor:
             self.say(well=True, text=f"The hooks are installed in {hooks.folder}.")
         if not hooks.tool.exists():
             self.say(well=False, text=f"{hooks.tool} is missing; {again}")
+        error = self.repo.home / "last-error"
+        if error.exists():
+            self.say(
+                well=False, text=f"The hook stopped on an error of its own: {error}. Delete it."
+            )
         for name in HOOKS:
             before = hooks.folder / (name + BESIDE)
             if os.path.lexists(before):

@@ -45,12 +45,22 @@ class Recorder(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
         self.garbled: list[bytes] = []
         self.status = 200
+        self.location = ""
         self.policy: Any = {"paused": False}
+        self.policy_status = 200
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def hear(self, body: dict[str, Any]) -> None:
+        """As EVOX does: the same key again is the same incident, and must say the same."""
+        key = body.get("idempotencyKey")
+        same = [known for known in self.heard if key and known["idempotencyKey"] == key]
+        assert same in ([], [body])
+        if not same:
+            self.heard.append(body)
 
     def stop(self) -> None:
         self.shutdown()
@@ -69,17 +79,19 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(400, {"error": {"code": "malformed", "message": "No JSON."}})
         self.server.headers.append(dict(self.headers))
         if self.server.status == 200:
-            self.server.heard.append(body)
+            self.server.hear(body)
         return self.answer(self.server.status, {"success": True})
 
     def do_GET(self) -> None:
         known = self.path == "/api/v1/rollbacks/policy"
-        self.answer(200 if known else 404, self.server.policy if known else {})
+        self.answer(self.server.policy_status if known else 404, self.server.policy)
 
     def answer(self, status: int, body: Any) -> None:
         raw = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
