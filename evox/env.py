@@ -77,6 +77,14 @@ def flag(name: str, *, default: bool | None = None) -> bool | None:
     return value in TRUE
 
 
+def http_url(name: str, default: str) -> str:
+    """An address that begins with http:// or https:// and names a host."""
+    value = text(name, default)
+    if _scheme(name, value) not in {"http", "https"} or not urlsplit(value).hostname:
+        raise EnvError(name, f"is {value!r}; it takes an address such as {default}")
+    return value
+
+
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     """One of `choices`."""
     value = text(name, default)

@@ -40,6 +40,10 @@ EVOX_LEARNING_APPROVAL = env.choice("EVOX_LEARNING_APPROVAL", "auto", ("auto", "
 EVOX_SINK_ALLOW = env.targets("EVOX_SINK_ALLOW")
 EVOX_LEAD = env.text("EVOX_LEAD")
 EVOX_REVIEWER = env.text("EVOX_REVIEWER")
+EVOX_REVIEW_DRAFTS = bool(env.flag("EVOX_REVIEW_DRAFTS", default=True))
+EVOX_RECONCILE = env.seconds("EVOX_RECONCILE_SECONDS", 300, minimum=5)
+GITHUB_TOKEN = env.text("GITHUB_TOKEN")
+GITHUB_API_URL = env.http_url("GITHUB_API_URL", "https://api.github.com")
 GITHUB_WEBHOOK_SECRET = env.text("GITHUB_WEBHOOK_SECRET")
 EVOX_TIME_ZONE = env.time_zone("EVOX_TIME_ZONE", "UTC")
 

@@ -9,10 +9,26 @@ from datetime import datetime, timedelta
 from agents.models import Agent, Attempt, Dispatch, Pause
 from agents.states import AgentStatus, AttemptOutcome, DispatchStatus, Strategy
 from monitoring import health, queries
+from monitoring.marks import (
+    _WORST_FIRST,
+    AWAY,
+    DISPATCH_MARKS,
+    IDLE,
+    NEVER,
+    OFFLINE,
+    OUTCOME_MARKS,
+    PAUSED,
+    SILENT,
+    STRATEGIES,
+    WORKING,
+    Mark,
+)
+from monitoring.queries_reviews import ReviewFigures, review_figures
 
 FEW = 20
 """Under this many events a share says nothing; only the counts are shown."""
 TRIES_SHOWN = 6
+REVIEWS_OVER = timedelta(days=30)
 
 RATE_TITLE = (
     "Failed attempts ÷ finished attempts of the last 24 hours. "
@@ -22,50 +38,6 @@ RETRY_TITLE = (
     "Of dispatches that failed for the first time in the last 24 hours and were tried again: "
     "how many of those that ended were completed."
 )
-STRATEGIES = {
-    Strategy.FIRST_TRY: "First try",
-    Strategy.REPEAT_WITH_EVIDENCE: "Again, knowing the failure",
-    Strategy.FRESH_START: "Fresh start",
-    Strategy.ALTERNATIVE_APPROACH: "Another approach",
-}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A state as a word, a shape, and a tone: colour never says it alone."""
-
-    word: str
-    shape: str
-    tone: str
-
-
-DISPATCH_MARKS = {
-    DispatchStatus.PENDING: Mark("Waiting", "○", "muted"),
-    DispatchStatus.RUNNING: Mark("Running", "▶", "info"),
-    DispatchStatus.RETRYING: Mark("Retry waits", "↻", "warn"),
-    DispatchStatus.BLOCKED: Mark("Blocked", "■", "critical"),
-    DispatchStatus.COMPLETED: Mark("Completed", "✓", "ok"),
-    DispatchStatus.EXHAUSTED: Mark("Gave up", "✕", "critical"),
-    DispatchStatus.CANCELLED: Mark("Cancelled", "–", "muted"),
-}
-OUTCOME_MARKS = {
-    AttemptOutcome.RUNNING: Mark("running", "▶", "info"),
-    AttemptOutcome.SUCCEEDED: Mark("worked", "✓", "ok"),
-    AttemptOutcome.FAILED: Mark("failed", "✕", "critical"),
-    AttemptOutcome.LOST: Mark("lost", "?", "warn"),
-    AttemptOutcome.BLOCKED: Mark("blocked", "■", "critical"),
-    AttemptOutcome.SUPERSEDED: Mark("superseded", "–", "muted"),
-    AttemptOutcome.RELEASED: Mark("handed back", "↩", "muted"),
-    AttemptOutcome.CANCELLED: Mark("cancelled", "–", "muted"),
-}
-PAUSED = Mark("Paused", "‖", "muted")
-SILENT = Mark("Silent, holds work", "✕", "critical")
-WORKING = Mark("Working", "▶", "info")
-IDLE = Mark("Idle", "○", "ok")
-AWAY = Mark("Away", "◌", "muted")
-OFFLINE = Mark("Offline, as announced", "–", "muted")
-NEVER = Mark("Never connected", "·", "muted")
-_WORST_FIRST = (SILENT, WORKING, IDLE, PAUSED, AWAY, OFFLINE, NEVER)
 
 
 @dataclass(frozen=True)
@@ -150,6 +122,8 @@ class Page:
     repeats: Sequence[queries.Repeat]
     system: health.Readiness
     watching: health.Watching
+    reviews: ReviewFigures
+    completeness: str
     titles: dict[str, str] = field(
         default_factory=lambda: {"rate": RATE_TITLE, "retries": RETRY_TITLE}
     )
@@ -162,6 +136,7 @@ def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
     waiting = queries.waiting_counts()
     figures = queries.attempt_figures(now=now, window=window)
     retried = queries.retry_success(now=now, window=window)
+    reviews = review_figures(now=now, window=REVIEWS_OVER)
     stuck = queries.needs(now=now, window=queries.WEEK)
     silent = [_silent(row) for row in agents if row.mark is SILENT]
     total = len(silent) + stuck.total
@@ -188,6 +163,8 @@ def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
         repeats=queries.repeats(now=now),
         system=health.readiness(now=now),
         watching=health.watching(now=now),
+        reviews=reviews,
+        completeness=reviews.completeness(now=now),
     )
 
 

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from agents.admin_base import HistoryAdmin
-from recovery.models import PullRequest, WebhookDelivery
+from recovery.models import PullRequest, Repository, ReviewHead, WebhookDelivery
 
 
 @admin.register(PullRequest)
@@ -32,3 +32,28 @@ class WebhookDeliveryAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         """Without the bodies, which may be 25 MiB each; the page of one row reads its own."""
         return super().get_queryset(request).defer("body")
+
+
+@admin.register(Repository)
+class RepositoryAdmin(HistoryAdmin):
+    """Repositories whose webhook was heard, and when their pull requests were last listed."""
+
+    list_display = ["name", "proved_at", "checked_at", "next_check_at", "failures", "error"]
+    search_fields = ["name", "error"]
+    date_hierarchy = "checked_at"
+
+
+@admin.register(ReviewHead)
+class ReviewHeadAdmin(HistoryAdmin):
+    """Head commits that were to be reviewed, and what queued their review."""
+
+    list_display = ["pull", "short", "source", "dispatch", "seen_at", "triggered_at"]
+    list_filter = ["source"]
+    list_select_related = ["pull", "dispatch"]
+    search_fields = ["head_sha", "pull__repository", "=pull__number"]
+    date_hierarchy = "seen_at"
+
+    @admin.display(description="commit", ordering="head_sha")
+    def short(self, head: ReviewHead) -> str:
+        """Its first twelve digits."""
+        return head.head_sha[:12]

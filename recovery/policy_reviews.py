@@ -16,6 +16,8 @@ BACKOFF = (
     timedelta(minutes=60),
 )
 GIVE_UP_AFTER = timedelta(hours=24)
+RECONCILED = "reconciled"
+"""EVOX's own action: a listing of GitHub's, or a look at what is known, shows the pull request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ class CancelReview:
     """No review any more: the waiting ones end, a running one is asked to."""
 
     pks: tuple[int, ...]
+    reason: str = "The pull request was closed."
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def is_stale(action: str, pull: Pull, known: Pull | None) -> bool:
     """
     if known is None:
         return False
-    if pull.updated_at != known.updated_at:
+    # A listing shows what is, not what happened: within one second it knows best.
+    if action == RECONCILED or pull.updated_at != known.updated_at:
         return pull.updated_at < known.updated_at
     if not known.is_open:
         return pull.is_open
@@ -100,21 +104,33 @@ def is_stale(action: str, pull: Pull, known: Pull | None) -> bool:
     return action == "opened" or known.before_sha == pull.head_sha != known.head_sha
 
 
-def plan_review(action: str, pull: Pull, live: Live, *, known: Pull | None = None) -> ReviewPlan:
+def plan_review(
+    action: str, pull: Pull, live: Live, *, known: Pull | None = None, drafts: bool = True
+) -> ReviewPlan:
     """What the event `action` of `pull` does, where `known` is what earlier events showed.
 
     A stale event changes nothing by itself; it only makes sure that what is known has its review.
+    Without `drafts`, a draft's review waits until it is ready.
     """
-    if action not in ACTIONS:
+    if action not in {*ACTIONS, RECONCILED}:
         return Ignore(f"{action} changes nothing about a review.")
     if is_stale(action, pull, known) and known is not None:
-        return _ensured(known, live)
+        return _ensured(known, live) if drafts or not known.draft else _deferred(live)
     if not pull.is_open or action == "closed":
         pks = tuple(review.pk for review in (live.waiting, live.running) if review)
         return CancelReview(pks) if pks else Ignore("It is closed, and no review is live.")
+    if pull.draft and not drafts:
+        return _deferred(live)
     if known is not None and not known.is_open:
         action = "reopened"  # Whatever it is called, it shows that one was missed.
-    return _PLANS[action](pull, live)
+    return _PLANS.get(action, _ensured)(pull, live)
+
+
+def _deferred(live: Live) -> ReviewPlan:
+    """A draft is not reviewed yet: what waits is taken back, what runs may end."""
+    if live.waiting:
+        return CancelReview((live.waiting.pk,), "It is a draft now.")
+    return Ignore("It is a draft; its review waits until it is ready.")
 
 
 def _opened(pull: Pull, live: Live) -> ReviewPlan:
@@ -179,7 +195,7 @@ def known_after(action: str, pull: Pull, known: Pull | None) -> Pull | None:
 
     Actions that change no review teach nothing: else a label could make a late push look stale.
     """
-    if action not in ACTIONS or is_stale(action, pull, known):
+    if action not in {*ACTIONS, RECONCILED} or is_stale(action, pull, known):
         return None
     if known is not None and not pull.before_sha and pull.head_sha == known.head_sha:
         return replace(pull, before_sha=known.before_sha)

@@ -29,6 +29,17 @@ DELIVERY_MOVES: Mapping[DeliveryStatus, frozenset[DeliveryStatus]] = {
 DONE = (DeliveryStatus.PROCESSED, DeliveryStatus.IGNORED)
 
 
+class TriggerSource(StrEnum):
+    """How EVOX came to know of a head commit that it then queued a review of."""
+
+    WEBHOOK = "webhook"
+    """The delivery's first processing."""
+    REDELIVERY = "redelivery"
+    """A later processing: GitHub's redelivery, or EVOX's own next try."""
+    RECONCILE = "reconcile"
+    """The listing of open pull requests, or EVOX's own look at what it knows."""
+
+
 class PullState(StrEnum):
     """Whether a pull request can still change."""
 

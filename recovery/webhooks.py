@@ -13,8 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException, ParseError
 
 from agents.api.errors import error_body
-from agents.api.parsers import PayloadTooLargeError, parse_json
+from agents.api.parsers import PayloadTooLargeError
 from agents.clock import db_now
+from recovery.bodies import read_body
 from recovery.models import WebhookDelivery
 from recovery.services import deliveries
 from recovery.signatures import is_signed, secrets_in
@@ -99,7 +100,7 @@ def _incoming(request: HttpRequest, body: bytes) -> deliveries.Incoming:
     if len(guid) > GUID_LENGTH:
         raise ParseError(f"X-GitHub-Delivery is over {GUID_LENGTH} characters.")
     form = request.content_type == FORM
-    payload = parse_json(_form_payload(body) if form else body)
+    payload = read_body(_form_payload(body) if form else body)
     return deliveries.Incoming(guid=guid, event=event, body=payload)
 
 

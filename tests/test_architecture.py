@@ -34,7 +34,7 @@ OPEN_VIEWS = {
 
 READERS = {
     *("text", "integer", "number", "flag", "choice", "durations", "seconds", "time_zone"),
-    *("data_dir", "targets"),
+    *("data_dir", "targets", "http_url"),
 }
 # `up` hands these to its own children; nobody sets them.
 HANDED_DOWN = {"EVOX_DUMP_PROGRAM", "EVOX_DUMP_FOLDER"}

@@ -12,14 +12,34 @@ from rest_framework.views import APIView
 
 from agents.clock import db_now
 from monitoring import health, queries
+from monitoring.queries_reviews import review_figures
 from monitoring.queries_rollbacks import TARGET, rollback_figures
 
-ROLLBACK_WINDOW = timedelta(days=30)
+MONTH = timedelta(days=30)
 
 
 def _share(part: int, whole: int) -> dict[str, Any]:
     """A share with its counts; no share without a denominator, rather than 0 or 100."""
     return {"value": round(part / whole, 4) if whole else None, "part": part, "whole": whole}
+
+
+def _reviews(*, now: datetime) -> dict[str, Any]:
+    """Reviews triggered of head commits that were to be reviewed, and whether that is proved."""
+    figures = review_figures(now=now, window=MONTH)
+    return {
+        "window": "30d",
+        **_share(figures.eligible - figures.missed, figures.eligible),
+        "bySource": figures.by_source,
+        "p50Seconds": seconds_of(figures.p50),
+        "p95Seconds": seconds_of(figures.p95),
+        "completeness": figures.completeness(now=now),
+        "provedAt": figures.proved_at,
+    }
+
+
+def seconds_of(span: timedelta | None) -> float | None:
+    """A duration on the wire."""
+    return span.total_seconds() if span is not None else None
 
 
 def health_figures(*, now: datetime) -> dict[str, Any]:
@@ -28,7 +48,7 @@ def health_figures(*, now: datetime) -> dict[str, Any]:
     retries = queries.retry_success(now=now, window=queries.DAY)
     ready = health.readiness(now=now)
     watching = health.watching(now=now)
-    rollbacks = rollback_figures(now=now, window=ROLLBACK_WINDOW)
+    rollbacks = rollback_figures(now=now, window=MONTH)
     team = list(queries.agents())
     return {
         "window": "24h",
@@ -47,11 +67,16 @@ def health_figures(*, now: datetime) -> dict[str, Any]:
         "rollbacks": {
             "window": "30d",
             "rolledBack": rollbacks.rolled_back,
-            "p95Seconds": rollbacks.p95.total_seconds() if rollbacks.p95 is not None else None,
+            "p95Seconds": seconds_of(rollbacks.p95),
             "late": rollbacks.late,
             "flaky": [{"command": command, "count": n} for command, n in rollbacks.flaky],
         },
-        "targets": {"retrySuccess": 0.8, "rollbackSeconds": TARGET.total_seconds()},
+        "reviews": _reviews(now=now),
+        "targets": {
+            "retrySuccess": 0.8,
+            "rollbackSeconds": TARGET.total_seconds(),
+            "reviewsTriggered": 1.0,
+        },
         "uptime": None,
         "system": {
             "database": ready.database,

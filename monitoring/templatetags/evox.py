@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from monitoring.page import Mark
+from monitoring.marks import Mark
 
 register = template.Library()
 

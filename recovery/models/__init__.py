@@ -2,11 +2,14 @@
 
 from recovery.models.breaker import AgentBreaker
 from recovery.models.github import PullRequest, WebhookDelivery, WebhookDeliveryQuerySet
+from recovery.models.reviews import Repository, ReviewHead
 from recovery.models.rollback import Rollback, RollbackPause
 
 __all__ = [
     "AgentBreaker",
     "PullRequest",
+    "Repository",
+    "ReviewHead",
     "Rollback",
     "RollbackPause",
     "WebhookDelivery",

@@ -17,11 +17,16 @@ from redis.exceptions import RedisError
 
 from agents.policy import clip
 from agents.states import check_move
+from failures.services.incidents import resolve_by_key
+from failures.services.opening import NewIncident, open_incident
+from failures.states import IncidentKind
 from recovery import policy_reviews
 from recovery.models import WebhookDelivery
 from recovery.pulls import PayloadError, hook_lacks_pulls, summary
-from recovery.services.reviews import Effect, apply_event, tell_somebody
-from recovery.states import DELIVERY_MOVES, DONE, DeliveryStatus
+from recovery.services import pushes
+from recovery.services.effects import Effect
+from recovery.services.reviews import apply_event, tell_somebody
+from recovery.states import DELIVERY_MOVES, DONE, DeliveryStatus, TriggerSource
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +120,11 @@ def _effect(delivery: WebhookDelivery, *, now: datetime) -> Effect:
     if delivery.event == "ping":
         return _ping(delivery, body, now=now)
     if delivery.event == "pull_request":
-        return apply_event(body, now=now)
+        again = delivery.tries > 1
+        source = TriggerSource.REDELIVERY if again else TriggerSource.WEBHOOK
+        return apply_event(body, source=source, now=now)
+    if delivery.event == "push":
+        return pushes.apply_push(body, now=now)
     return Effect(note=f"EVOX does nothing about {delivery.event!r}.", ignored=True)
 
 
@@ -135,11 +144,14 @@ def _fail(delivery: WebhookDelivery, error: Exception, *, now: datetime) -> None
         delivery.tries, received_at=delivery.received_at, now=now
     )
     if delivery.next_try_at is None:
-        tell_somebody(
-            f"GitHub's delivery {delivery.guid} ({delivery}) failed {delivery.tries} times and is"
-            f" given up: {delivery.error} Redeliver it at GitHub once the cause is gone.",
-            key=f"webhook-failed:{delivery.pk}",
-            about=("webhookdelivery", delivery.pk),
+        open_incident(
+            NewIncident(
+                kind=IncidentKind.WEBHOOK_FAILED,
+                title=f"GitHub's delivery {delivery.guid} is given up"[:200],
+                message=f"{delivery} failed {delivery.tries} times: {delivery.error}"
+                " Redeliver it at GitHub once the cause is gone.",
+                dedup_key=_incident_key(delivery),
+            ),
             now=now,
         )
 
@@ -149,6 +161,12 @@ def _finish(delivery: WebhookDelivery, effect: Effect, *, now: datetime) -> None
     delivery.error, delivery.next_try_at, delivery.done_at = "", None, now
     delivery.note, delivery.dispatch = effect.note, effect.dispatch
     delivery.dispatched = effect.dispatched
+    if delivery.tries > 1:
+        resolve_by_key(_incident_key(delivery), resolution="A later try worked.", now=now)
+
+
+def _incident_key(delivery: WebhookDelivery) -> str:
+    return f"webhook_failed:{delivery.pk}"
 
 
 def _move(delivery: WebhookDelivery, new: DeliveryStatus) -> None:

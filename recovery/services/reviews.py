@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, assert_never
+
+from django.conf import settings
 
 from agents import queries as agent_queries
 from agents.models import Dispatch
@@ -14,12 +16,16 @@ from agents.services.dispatches import DuplicateKeyError, NewDispatch, create_di
 from agents.services.messages import send_message, team_channel
 from agents.services.records import audit
 from agents.states import WAITING, DispatchStatus, Priority
+from failures.services.opening import NewIncident, open_incident
+from failures.states import IncidentKind
 from recovery import policy, policy_reviews
 from recovery.models import PullRequest
 from recovery.policy_reviews import Live, Review, ReviewPlan
 from recovery.pulls import Pull, read_pull
+from recovery.services import coverage
+from recovery.services.effects import Effect
 from recovery.services.operator import cancel_dispatch
-from recovery.states import PullState
+from recovery.states import PullState, TriggerSource
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +36,9 @@ LIVE = (*WAITING, DispatchStatus.RUNNING)
 ENDED = (DispatchStatus.COMPLETED, DispatchStatus.EXHAUSTED)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What came of an event."""
-
-    note: str
-    dispatch: Dispatch | None = None
-    dispatched: bool = False
-    """Whether the reviewer got work through it."""
-    ignored: bool = False
-
-
-def apply_event(payload: Mapping[str, Any], *, now: datetime) -> Effect:
+def apply_event(
+    payload: Mapping[str, Any], *, source: TriggerSource = TriggerSource.WEBHOOK, now: datetime
+) -> Effect:
     """Do what a `pull_request` event asks for, once its pull request is locked.
 
     Raises PayloadError.
@@ -49,13 +46,19 @@ def apply_event(payload: Mapping[str, Any], *, now: datetime) -> Effect:
     action = str(payload.get("action") or "")
     if action not in policy_reviews.ACTIONS:
         return Effect(note=f"The action {action[:64]!r} changes no review.", ignored=True)
-    pull = read_pull(payload)
+    return apply_pull(action, read_pull(payload), source=source, now=now)
+
+
+def apply_pull(action: str, pull: Pull, *, source: TriggerSource, now: datetime) -> Effect:
+    """Do what `action` of `pull` asks for, in the caller's transaction."""
     known = _known(action, pull)
     try:
-        return _plan_and_act(action, pull, known, now=now)
+        effect = _plan_and_act(action, pull, known, now=now)
     except DuplicateKeyError:
         # Somebody else queued work with this key since we looked; it is visible now.
-        return _plan_and_act(action, pull, known, now=now)
+        effect = _plan_and_act(action, pull, known, now=now)
+    coverage.note(pull.repository_id, pull.number, source=source, now=now)
+    return effect
 
 
 def _known(action: str, pull: Pull) -> Pull | None:
@@ -66,8 +69,7 @@ def _known(action: str, pull: Pull) -> Pull | None:
     if created:
         return None
     row = PullRequest.objects.select_for_update().get(**identity)
-    seen = {field.name: getattr(row, field.name) for field in fields(Pull)}
-    known = Pull(**seen | {"state": PullState(row.state)})
+    known = pull_of(row)
     newest = policy_reviews.known_after(action, pull, known)
     if newest is not None:
         changed = asdict(newest) | {"state": newest.state.value}
@@ -75,8 +77,16 @@ def _known(action: str, pull: Pull) -> Pull | None:
     return known
 
 
+def pull_of(row: PullRequest) -> Pull:
+    """The pull request as the newest event showed it."""
+    seen = {field.name: getattr(row, field.name) for field in fields(Pull)}
+    return Pull(**seen | {"state": PullState(row.state)})
+
+
 def _plan_and_act(action: str, pull: Pull, known: Pull | None, *, now: datetime) -> Effect:
-    plan = policy_reviews.plan_review(action, pull, _live(pull.key), known=known)
+    drafts = settings.EVOX_REVIEW_DRAFTS
+    live = _live(pull.key)
+    plan = policy_reviews.plan_review(action, pull, live, known=known, drafts=drafts)
     return _carry_out(plan, action, now=now)
 
 
@@ -97,7 +107,7 @@ def _live(key: str) -> Live:
     return Live(
         waiting=_review(waiting[0]) if waiting else None,
         running=_review(running[0]) if running else None,
-        finished_sha=str(ended.payload.get("headSha", "")) if ended else "",
+        finished_sha=coverage.reviewed_sha(ended) if ended else "",
     )
 
 
@@ -121,11 +131,9 @@ def _carry_out(plan: ReviewPlan, action: str, *, now: datetime) -> Effect:
         case policy_reviews.UpdateReview(pk=pk, pull=pull):
             dispatch = _update(pk, pull, action, now=now)
             return _dispatched(dispatch, f"#{pk} is now of {pull.head_sha[:12]}.")
-        case policy_reviews.CancelReview(pks=pks):
+        case policy_reviews.CancelReview(pks=pks, reason=reason):
             for pk in pks:
-                dispatch = cancel_dispatch(
-                    pk, actor=ACTOR, reason="The pull request was closed.", now=now
-                )
+                dispatch = cancel_dispatch(pk, actor=ACTOR, reason=reason, now=now)
             return Effect(note="No review is needed any more.", dispatch=dispatch)
         case policy_reviews.Ignore(reason=reason):
             return Effect(note=reason)
@@ -201,10 +209,14 @@ def _payload(pull: Pull, action: str, *, revision: int) -> dict[str, Any]:
 
 
 def _tell_of_no_reviewer(dispatch: Dispatch, why: str, *, now: datetime) -> None:
-    tell_somebody(
-        f"#{dispatch.pk} {dispatch.title} is open to all: {why} Give it to somebody.",
-        key=f"no-reviewer:{dispatch.pk}",
-        about=("dispatch", dispatch.pk),
+    open_incident(
+        NewIncident(
+            kind=IncidentKind.NO_REVIEWER,
+            title=f"Nobody reviews #{dispatch.pk} {dispatch.title}"[:200],
+            message=f"{why} It is open to all: give it to somebody.",
+            dedup_key=f"no_reviewer:{dispatch.pk}",
+            dispatch=dispatch,
+        ),
         now=now,
     )
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 OURS = ("agents", "failures", "recovery", "monitoring")
 MODELS = [model for model in apps.get_models() if model._meta.app_label in OURS]
-EDITABLE = {"agent", "channel", "agentkey", "sink"}
+EDITABLE = {"agent", "channel", "agentkey", "rollbackpause", "sink"}
 HISTORY = [model for model in MODELS if model._meta.model_name not in EDITABLE]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from agents.models import Dispatch, Message
 from agents.states import AgentRole
-from recovery.models import PullRequest, WebhookDelivery
+from recovery.models import PullRequest, ReviewHead, WebhookDelivery
 from tests.recovery.github import SECRET, deliver
 from tests.recovery.world import hire
 
@@ -47,6 +47,7 @@ def test_githubs_own_payloads_do_what_the_table_says(quinn, action, after_opened
     assert deliver(payload(action)).status_code == 200
     assert list(Dispatch.objects.values_list("status", flat=True)) == [alone] * bool(alone)
     WebhookDelivery.objects.all().delete()
+    ReviewHead.objects.all().delete()
     Dispatch.objects.all().delete()
     PullRequest.objects.all().delete()
 
