@@ -44,26 +44,36 @@ def measure(url: str, finished: int) -> bool:
 
 def _claims(connection: psycopg.Connection) -> tuple[list[float], list[float]]:
     """Milliseconds of each claim: as the client saw it, and in the server alone."""
-    from agents.services.leases import _claim_statement
+    from agents.services.leases import claim_statement
+    from agents.services.statements import numbered
+    from recovery.services.gate import WIDE_OPEN
 
     agents = list(connection.execute("SELECT id, skills FROM agents_agent WHERE name LIKE 'W%'"))
-    connection.execute("SET plan_cache_mode = auto")
-    sql, seen, spent = _claim_statement(1, one=False), [], []
+    sql, names = numbered(claim_statement(1, one=False, condition=WIDE_OPEN))
+    connection.execute(f"PREPARE explained AS {sql}")
+    prepared, seen, spent = psycopg.RawCursor(connection), [], []
     for number in range(WARM_UP + CLAIMS):
         values = _values(*random.choice(agents))
         began = time.perf_counter()
-        found = connection.execute(sql, values, prepare=True).fetchall()
+        prepared.execute(sql, [values[name] for name in names], prepare=True)
+        found = prepared.fetchall()
         seen.append((time.perf_counter() - began) * 1000)
         assert len(found) == 1
         if number % 10 == 0:
-            spent.append(_explained(connection, sql, _values(*random.choice(agents))))
+            values = _values(*random.choice(agents))
+            spent.append(_explained(connection, [values[name] for name in names]))
     return seen[WARM_UP:], spent[WARM_UP // 10 :]
 
 
-def _explained(connection: psycopg.Connection, sql: str, values: dict[str, object]) -> float:
-    lines = connection.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY) {sql}", values).fetchall()
-    [said] = re.findall(r"Execution Time: ([\d.]+) ms", "\n".join(line for (line,) in lines))
-    return float(said)
+def _explained(connection: psycopg.Connection, values: list[object]) -> float:
+    """Planned and executed in the server, as a prepared statement."""
+    marks = ", ".join(["%s"] * len(values))
+    cursor = psycopg.ClientCursor(connection)
+    cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY) EXECUTE explained ({marks})", values)
+    text = "\n".join(line for (line,) in cursor.fetchall())
+    times = re.findall(r"(?:Planning|Execution) Time: ([\d.]+) ms", text)
+    assert len(times) == 2
+    return sum(float(one) for one in times)
 
 
 def _values(agent: int, skills: list[str]) -> dict[str, object]:
@@ -83,8 +93,11 @@ def _values(agent: int, skills: list[str]) -> dict[str, object]:
 def _report(seen: list[float], spent: list[float], finished: int) -> bool:
     pending = rows.AWAY + rows.OUT_OF_REACH + OPEN
     print(f"One claim at {finished:,} finished and {pending:,} pending rows:")
-    for name, found in (("statement and commit, as the client sees it", seen),
-                        ("executed in the server (EXPLAIN ANALYZE)", spent)):  # fmt: skip
+    measured = {
+        "statement and commit, as the client sees it": seen,
+        "planned and executed in the server (EXPLAIN ANALYZE)": spent,
+    }
+    for name, found in measured.items():
         cuts = quantiles(found, n=100)
         print(f"- {name}: p50 {cuts[49]:.2f} ms, p95 {cuts[94]:.2f} ms, p99 {cuts[98]:.2f} ms")
     p95 = quantiles(spent, n=100)[94]
