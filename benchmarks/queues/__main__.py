@@ -26,7 +26,7 @@ GOALS = (("P1", "procrastinate", 4.0), ("P1", "chancy", 1.5), ("P2", "pgqueuer",
 
 def main() -> int:
     options = _options()
-    rounds, seconds = (3, 1.5) if options.quick else (options.rounds, options.seconds)
+    rounds, seconds = (2, 1.0) if options.quick else (options.rounds, options.seconds)
     python = venv.python_of_peers(options.venv)
     with server.fresh_server() as url:
         _print_setting(url, python)
@@ -37,7 +37,7 @@ def main() -> int:
                 _round(bench, name, number, seconds, figures)
         met = _print_table(figures)
         if "latency" in options.only:
-            finished = 100_000 if options.quick else 1_000_000
+            finished = 50_000 if options.quick else 1_000_000
             met = latency.measure(server.database(url, "latency"), finished) and met
     return 0 if met else 1
 
@@ -127,9 +127,9 @@ def _said(*command: str) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.queues", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="3 short rounds, a tenth of the rows")
+    parser.add_argument("--quick", action="store_true", help="2 short rounds, a twentieth of the rows")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="the window of a round")
+    parser.add_argument("--seconds", type=float, default=3.0, help="the window of a round")
     parser.add_argument(
         "--spare-peers", action="store_true", help="no obstacles for the peers, all for EVOX"
     )

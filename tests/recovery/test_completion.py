@@ -1,193 +1,177 @@
-"""Completing in one statement does what completing step by step does, for one report or many."""
+"""The good end in one statement: what it judges under the lock, and many reports at once."""
 
 from __future__ import annotations
 
 import threading
-from functools import partial
+import time
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 
 from agents.errors import NotFoundError, NotYoursError, StaleClaimError
 from agents.models import Agent, Attempt, Dispatch
-from agents.states import DispatchStatus
 from recovery.models import AgentBreaker
-from recovery.services import claims, completion, reports, sweeps
+from recovery.services import claims, reports, sweeps
+from recovery.services.completion import Done
 from tests.recovery.world import (
     LEASE,
     MINUTE,
     SECOND,
     T0,
-    at_once,
     complete,
     fail,
     outcomes_of,
     queue,
     row,
+    snapshot,
     status_of,
     take,
 )
 
-DONE = T0 + MINUTE
+LATE = T0 + LEASE
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-def done(held, **fields) -> completion.Done:
-    return completion.Done(pk=held.dispatch.pk, claim=held.attempt.claim, **fields)
+def done(held, **fields):
+    return Done(pk=held.dispatch.pk, claim=held.attempt.claim, **fields)
 
 
-def stored(held) -> list[object]:
-    """The rows that a completion touches, without what differs between any two."""
-    dispatch = Dispatch.objects.filter(pk=held.dispatch.pk).values().get()
-    attempt = Attempt.objects.filter(pk=held.attempt.pk).values().get()
-    for name in ("id", "title", "unique_key"):
-        del dispatch[name]
-    for name in ("id", "dispatch_id", "claim"):
-        del attempt[name]
-    breakers = list(AgentBreaker.objects.values("agent__name", "streak", "trips", "open_until"))
-    return [dispatch, attempt, breakers, list(Agent.objects.order_by("id").values())]
+def complete_while(held, act):
+    """Complete, wait for the row that is locked here, and go on once `act` has been committed."""
+    heard = []
 
-
-@pytest.mark.parametrize("shown", [{}, {"result": {"a": [1, None, "ü"]}}, {"evidence": "log"}])
-@pytest.mark.parametrize("asked_to_stop", [False, True])
-@pytest.mark.parametrize("follow_up", [False, True])
-def test_both_ways_leave_the_same_rows_and_answer(team, shown, asked_to_stop, follow_up):
-    seen = []
-    for number, way in enumerate(["one statement", "steps"]):
-        Agent.objects.update(last_seen_at=T0)
-        AgentBreaker.objects.update_or_create(
-            agent=team.sam, defaults={"streak": [7], "trips": 1, "updated_at": T0}
-        )
-        queue(str(number), unique_key=f"key {number}")
-        held = take(team.sam)
-        if follow_up:
-            queue("next", unique_key=f"key {number}", agent=team.leo)
-        if asked_to_stop:
-            Dispatch.objects.filter(pk=held.dispatch.pk).update(cancel_requested_at=T0)
-        if way == "steps":
-            closed = reports._complete_by_steps(done(held, **shown), by=team.sam, now=DONE)
-        else:
-            closed = complete(held, by=team.sam, now=DONE, **shown)
-        assert closed.dispatch.status == row(held.dispatch).status == DispatchStatus.COMPLETED
-        seen.append((stored(held), closed.answer))
-    assert seen[0] == seen[1]
-
-
-def test_what_is_handed_back_is_what_is_stored(team):
-    queue(payload={"a": [1, None]})
-    closed = complete(take(team.sam), result={"b": 2}, evidence="log", now=DONE)
-    for model in (closed.dispatch, closed.attempt):
-        kept = type(model).objects.get(pk=model.pk)
-        for field in type(model)._meta.concrete_fields:
-            assert getattr(model, field.attname) == getattr(kept, field.attname), field.name
-
-
-def test_success_calms_the_breaker_and_shows_life(team):
-    AgentBreaker.objects.create(agent=team.sam, streak=[1, 2], trips=2, updated_at=T0)
-    queue()
-    complete(take(team.sam), now=DONE)
-    breaker = AgentBreaker.objects.get()
-    assert (breaker.streak, breaker.trips, breaker.updated_at) == ([], 0, DONE)
-    assert Agent.objects.get(pk=team.sam.pk).last_seen_at == DONE
-
-
-def test_life_is_written_once_a_second(team):
-    for title in "ab":
-        queue(title)
-    first, second = claims.claim_work(team.sam, limit=2, now=T0)
-    complete(first, now=DONE)
-    complete(second, now=DONE + SECOND / 2)
-    assert Agent.objects.get(pk=team.sam.pk).last_seen_at == DONE
-
-
-def test_many_at_once_each_hear_what_they_alone_would_hear(team):
-    for number in range(5):
-        queue(str(number))
-    held = claims.claim_work(team.sam, limit=4, now=T0)
-    others = take(team.leo)
-    good, replayed, failed, stale = held
-    first = complete(replayed, now=DONE)
-    fail(failed, now=DONE)
-    sweeps.lose_lease(row(stale.dispatch), T0 + LEASE)
-    asked = [done(one) for one in (*held, others)]
-    unknown = completion.Done(pk=10**9, claim="x")
-    heard = reports.complete_many([*asked, unknown], by=team.sam, now=DONE + MINUTE)
-    assert heard[good.dispatch.pk]["status"] == "completed"
-    assert heard[replayed.dispatch.pk] == first.answer
-    assert isinstance(heard[failed.dispatch.pk], StaleClaimError)
-    assert heard[stale.dispatch.pk].code == "expired"
-    assert isinstance(heard[others.dispatch.pk], NotYoursError)
-    assert isinstance(heard[unknown.pk], NotFoundError)
-    assert status_of(others.dispatch) == DispatchStatus.RUNNING
-    assert status_of(stale.dispatch) == DispatchStatus.PENDING
-
-
-def test_a_batch_keeps_each_result_with_its_own_dispatch(team):
-    for number in range(12):
-        queue(str(number))
-    held = claims.claim_work(team.sam, limit=12, now=T0)
-    asked = [done(one, result=one.dispatch.title) for one in reversed(held)]
-    reports.complete_many(asked, by=team.sam, now=DONE)
-    for one in held:
-        shown = Attempt.objects.get(pk=one.attempt.pk).result
-        assert shown == {"result": one.dispatch.title, "evidence": ""}
-
-
-@pytest.mark.parametrize("count", [51, 2])
-def test_a_batch_is_bounded_and_names_each_once(team, count):
-    asked = [completion.Done(pk=number if count > 50 else 7, claim="x") for number in range(count)]
-    with pytest.raises(ValueError, match="Up to 50 different"):
-        reports.complete_many(asked, by=team.sam, now=DONE)
-
-
-@pytest.mark.parametrize("taken_again", [False, True])
-def test_a_completion_that_waited_while_the_lease_was_lost_changes_nothing(live_team, taken_again):
-    """It read the row as its own, then waits for the lock: what it finds under it counts."""
-    dispatch = queue()
-    held = take(live_team.sam)
-    results: list[object] = []
-
-    def report() -> None:
+    def run():
         try:
-            results.append(complete(held, now=T0 + LEASE))
-        except StaleClaimError as error:
-            results.append(error)
+            heard.append(complete(held, now=LATE))
+        except Exception as error:  # noqa: BLE001 - the test looks at what came out
+            heard.append(error)
         finally:
             connection.close()
 
-    late = threading.Thread(target=report)
+    thread = threading.Thread(target=run)
     with transaction.atomic():
-        locked = Dispatch.objects.select_for_update().get(pk=dispatch.pk)
-        late.start()
-        late.join(timeout=0.5)
-        assert late.is_alive()
-        sweeps.lose_lease(locked, T0 + LEASE)
-        if taken_again:
-            assert take(live_team.leo, now=T0 + LEASE).dispatch.pk == dispatch.pk
-    late.join(timeout=10)
-    [heard] = results
+        Dispatch.objects.select_for_update().get(pk=held.dispatch.pk)
+        thread.start()
+        until = time.monotonic() + 10
+        with connection.cursor() as cursor:
+            while time.monotonic() < until:
+                cursor.execute(WAITING)
+                if cursor.fetchone()[0]:
+                    break
+                time.sleep(0.01)
+            else:
+                pytest.fail("Nobody waited for the row.")
+        act()
+    thread.join(timeout=10)
+    return heard[0]
+
+
+def test_a_complete_that_waited_while_its_work_went_to_another_changes_nothing(live_team):
+    """The row runs again when it looks, but by a newer epoch."""
+    dispatch = queue()
+    held = take(live_team.sam)
+
+    def lose_and_claim():
+        sweeps.sweep(now=LATE)
+        take(live_team.leo, now=LATE)
+
+    heard = complete_while(held, lose_and_claim)
     assert isinstance(heard, StaleClaimError)
     assert heard.code == "expired"
-    assert status_of(dispatch) == ("running" if taken_again else "pending")
-    assert outcomes_of(dispatch) == (["lost", "running"] if taken_again else ["lost"])
+    stored = row(dispatch)
+    assert (stored.status, stored.agent, stored.lease_epoch) == ("running", live_team.leo, 2)
+    assert outcomes_of(dispatch) == ["lost", "running"]
 
 
-def test_batches_and_single_reports_over_the_same_rows_close_each_once(live_team):
-    for number in range(20):
-        queue(str(number))
-    held = claims.claim_work(live_team.sam, limit=20, now=T0)
-    forth, back = [done(one) for one in held], [done(one) for one in reversed(held)]
-    results = at_once(
-        partial(reports.complete_many, forth, by=live_team.sam, now=DONE),
-        partial(reports.complete_many, back, by=live_team.sam, now=DONE + SECOND),
-        *[partial(complete, one, now=DONE + 2 * SECOND) for one in held[::5]],
-    )
-    assert not [result for result in results if isinstance(result, Exception)]
-    heard = [answer for result in results[:2] for answer in result.values()]
-    assert {answer["status"] for answer in heard} == {"completed"}
-    for one in held:
-        assert outcomes_of(one.dispatch) == ["succeeded"]
-        attempt = Attempt.objects.get(pk=one.attempt.pk)
-        assert attempt.ended_at == row(one.dispatch).finished_at
-        told = attempt.answer["finishedAt"]
-        assert results[0][one.dispatch.pk]["finishedAt"] == told
-        assert results[1][one.dispatch.pk]["finishedAt"] == told
+def test_a_complete_that_waited_while_its_lease_was_lost_changes_nothing(live_team):
+    dispatch = queue()
+    held = take(live_team.sam)
+    heard = complete_while(held, lambda: sweeps.sweep(now=LATE))
+    assert isinstance(heard, StaleClaimError)
+    assert status_of(dispatch) == "pending"
+    assert outcomes_of(dispatch) == ["lost"]
+
+
+def test_a_complete_that_waited_for_nothing_that_matters_completes(live_team):
+    dispatch = queue()
+    held = take(live_team.sam)
+    touched = Dispatch.objects.filter(pk=dispatch.pk)
+    heard = complete_while(held, lambda: touched.update(last_progress_at=LATE))
+    assert heard.dispatch.status == "completed"
+    assert row(dispatch).last_progress_at == LATE
+    assert outcomes_of(dispatch) == ["succeeded"]
+
+
+def test_many_are_completed_as_each_would_be_alone(team):
+    for number in range(6):
+        queue(f"d{number}")
+    alone, *others = claims.claim_work(team.sam, limit=6, now=T0)
+    later = T0 + MINUTE
+    closed = complete(alone, result={"a": 1}, evidence="log", now=later)
+    many = [done(held, result={"a": 1}, evidence="log") for held in others]
+    said = reports.complete_many(many, by=team.sam, now=later)
+    assert said == {held.dispatch.pk: closed.answer for held in others}
+    same = {"id", "rank_at", "title", "created_at", "dispatch_id", "claim"}
+    for rows in snapshot():
+        left = [{k: v for k, v in one.items() if k not in same} for one in rows]
+        assert all(one == left[0] for one in left[1:])
+    assert Agent.objects.get(pk=team.sam.pk).last_seen_at == later
+
+
+def test_each_of_many_that_may_not_hears_why_and_the_others_go_through(team):
+    for number in range(5):
+        queue(f"d{number}")
+    mine, stale, told, failed = claims.claim_work(team.sam, limit=4, now=T0)
+    [other] = claims.claim_work(team.leo, now=T0)
+    complete(told, by=team.sam)
+    fail(failed)
+    stored = row(stale.dispatch)
+    Attempt.objects.filter(pk=stale.attempt.pk).update(outcome="lost", ended_at=T0)
+    missing = Done(pk=max(Dispatch.objects.values_list("pk", flat=True)) + 1, claim="x")
+    made_up = Done(pk=stored.pk, claim="made up")
+    asked = [done(other), done(mine), done(told), done(failed), missing, made_up]
+    said = reports.complete_many(asked, by=team.sam, now=T0)
+    assert isinstance(said[other.dispatch.pk], NotYoursError)
+    assert said[mine.dispatch.pk]["status"] == "completed"
+    assert said[told.dispatch.pk] == said[mine.dispatch.pk], "as the first time"
+    assert said[failed.dispatch.pk].code == "stale"
+    assert isinstance(said[missing.pk], NotFoundError)
+    assert said[made_up.pk].code == "unknown_claim"
+    assert status_of(other.dispatch) == "running"
+    assert status_of(mine.dispatch) == "completed"
+
+
+def test_more_than_fifty_or_one_twice_is_refused_before_anything_happens(team):
+    queue()
+    held = take(team.sam)
+    with pytest.raises(ValueError, match="different"):
+        reports.complete_many([done(held), done(held)], by=None, now=T0)
+    with pytest.raises(ValueError, match="50"):
+        reports.complete_many([Done(pk=n, claim="x") for n in range(51)], by=None, now=T0)
+    assert reports.complete_many([], by=None, now=T0) == {}
+    assert status_of(held.dispatch) == "running"
+
+
+@pytest.mark.parametrize("verb", ["one", "many"])
+def test_a_success_clears_what_was_held_against_the_agent_and_nobody_else(team, verb):
+    for agent in (team.sam, team.leo):
+        AgentBreaker.objects.create(agent=agent, streak=[7], trips=0, updated_at=T0)
+    queue()
+    held = take(team.sam)
+    if verb == "one":
+        complete(held, now=T0 + SECOND)
+    else:
+        reports.complete_many([done(held)], by=None, now=T0 + SECOND)
+    left = AgentBreaker.objects.order_by("agent_id").values_list("agent__name", "streak")
+    assert dict(left) == {"SAM": [], "LEO": [7]}
+
+
+def test_many_of_several_agents_show_that_all_of_them_live(team):
+    for number in range(2):
+        queue(f"d{number}")
+    held = [take(team.sam), take(team.leo)]
+    now = T0 + timedelta(minutes=3)
+    reports.complete_many([done(one) for one in held], by=None, now=now)
+    seen = dict(Agent.objects.values_list("name", "last_seen_at"))
+    assert (seen["SAM"], seen["LEO"], seen["ALEX"]) == (now, now, None)
