@@ -129,13 +129,23 @@ def claim_dispatches(  # noqa: PLR0913 - what a claim is given
         "expires": now + terms.lease,
         "deadline": now + terms.deadline,
         "session": session,
-        "claims": [secrets.token_urlsafe(18) for _ in range(limit)],
+        "claims": [_token(now) for _ in range(limit)],
         "now": now,
     }
     if only is not None:
         params["only"] = only
     sql = claim_statement(limit, one=only is not None, condition=condition)
     return [_claimed(row, agent, session, now) for row in statements.fetch(sql, params)]
+
+
+def _token(now: datetime) -> str:
+    """What a claim is known by: the second it was given in, then 120 random bits.
+
+    So those of one time stand together in their index. Random ones alone touch pages all over it,
+    and each page is written to the log whole when first touched after a checkpoint: with 60,000
+    attempts, every third claim paid for a page, and a third of the speed was lost.
+    """
+    return f"{int(now.timestamp()):08x}{secrets.token_urlsafe(15)}"
 
 
 def _claimed(row: statements.Row, agent: Agent, session: UUID | None, now: datetime) -> Claimed:

@@ -209,6 +209,19 @@ def test_each_claim_raises_the_epoch_and_has_a_token_of_its_own(team):
     assert len(tokens) == 3
 
 
+def test_tokens_stand_in_the_order_of_their_seconds_and_are_random_after_that(team):
+    given = []
+    for second in range(20):
+        for number in range(5):
+            queue(f"{second} {number}")
+        held = claims.claim_work(team.sam, limit=5, now=T0 + second * SECOND)
+        given.append(sorted(one.attempt.claim for one in held))
+    in_order = [token for second in given for token in second]
+    assert in_order == sorted(in_order)
+    assert all(len(token) == 28 for token in in_order)
+    assert len({token[8:] for token in in_order}) == 100
+
+
 def test_sixteen_threads_claim_a_hundred_dispatches_each_once(live_team):
     for number in range(100):
         queue(f"d{number}")
