@@ -23,6 +23,7 @@ from monitoring.marks import (
     WORKING,
     Mark,
 )
+from monitoring.needs import AgentRow, Need, needs_of
 from monitoring.queries_reviews import ReviewFigures, review_figures
 
 FEW = 20
@@ -41,19 +42,6 @@ RETRY_TITLE = (
 
 
 @dataclass(frozen=True)
-class Need:
-    """One thing that waits for a person."""
-
-    who: str
-    text: str
-    title: str
-    advice: str
-    since: datetime | None
-    dispatch_id: int
-    told: queries.Told | None = None
-
-
-@dataclass(frozen=True)
 class Share:
     """A share with its counts; without a percentage when there is too little to tell."""
 
@@ -64,19 +52,6 @@ class Share:
     def percent(self) -> str:
         """Such as "3.5 %"; empty under FEW events."""
         return f"{100 * self.part / self.whole:.1f} %" if self.whole >= FEW else ""
-
-
-@dataclass(frozen=True)
-class AgentRow:
-    """An agent and how it stands."""
-
-    agent: Agent
-    mark: Mark
-    work: Sequence[Dispatch]
-    failures: int
-    working: bool
-    """Holds a lease and shows life; so may one that is paused."""
-    pause: Pause | None
 
 
 @dataclass(frozen=True)
@@ -137,13 +112,7 @@ def page(*, now: datetime, window: timedelta = queries.DAY) -> Page:
     figures = queries.attempt_figures(now=now, window=window)
     retried = queries.retry_success(now=now, window=window)
     reviews = review_figures(now=now, window=REVIEWS_OVER)
-    stuck = queries.needs(now=now, window=queries.WEEK)
-    silent = [_silent(row) for row in agents if row.mark is SILENT]
-    total = len(silent) + stuck.total
-    told = queries.told(stuck.dispatches)
-    needs = [*silent, *(_need(row, told.get(row.pk)) for row in stuck.dispatches)][
-        : queries.NEEDS_SHOWN
-    ]
+    needs, total = needs_of([row for row in agents if row.mark is SILENT], now=now)
     working = sum(row.working for row in agents)
     retrying = waiting.get(DispatchStatus.RETRYING.value, 0)
     return Page(
@@ -213,42 +182,6 @@ def _headline(total: int, *, working: int, retrying: int, known: int) -> str:
         return f"Nothing needs you. {work}."
     waits = "1 retry waits its time" if retrying == 1 else f"{retrying} retries wait their time"
     return f"Nothing needs you. {work}, {waits}."
-
-
-def _silent(row: AgentRow) -> Need:
-    work = row.work[0]
-    return Need(
-        who=row.agent.name,
-        text="has gone silent while it holds",
-        title=f"#{work.pk} {work.title}",
-        advice="EVOX gives the work to another when its lease ends. Look whether it still runs.",
-        since=row.agent.last_seen_at,
-        dispatch_id=work.pk,
-    )
-
-
-def _need(dispatch: Dispatch, told: queries.Told | None) -> Need:
-    title = f"#{dispatch.pk} {dispatch.title}"
-    if dispatch.status == DispatchStatus.BLOCKED:
-        return Need(
-            who=dispatch.agent.name if dispatch.agent else "An agent",
-            text="is blocked on",
-            title=title,
-            advice=f"{dispatch.reason} Unblock it when that is there, reassign it, or cancel it.",
-            since=dispatch.updated_at,
-            dispatch_id=dispatch.pk,
-            told=told,
-        )
-    tried = f" {dispatch.agent.name} tried last." if dispatch.agent else ""
-    return Need(
-        who="EVOX",
-        text="gave up on",
-        title=title,
-        advice=f"{dispatch.reason}{tried} Look at its tries, then retry it.",
-        since=dispatch.finished_at,
-        dispatch_id=dispatch.pk,
-        told=told,
-    )
 
 
 def _dispatch_row(dispatch: Dispatch) -> DispatchRow:

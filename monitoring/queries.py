@@ -16,7 +16,7 @@ from agents.services.pauses import running_pauses
 from agents.states import AttemptOutcome, DispatchStatus
 from failures.models import Failure, Incident, IncidentEvent
 from failures.policy import group_title
-from failures.states import GroupStatus, IncidentStatus
+from failures.states import GroupStatus, IncidentKind, IncidentStatus, Severity
 
 DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
@@ -83,6 +83,14 @@ class Needs:
     """Dispatches that wait for a person, the newest first, and how many there are in all."""
 
     dispatches: Sequence[Dispatch]
+    total: int
+
+
+@dataclass(frozen=True)
+class Incidents:
+    """Incidents that wait for a person, and how many there are in all."""
+
+    rows: Sequence[Incident]
     total: int
 
 
@@ -168,18 +176,36 @@ def needs(*, now: datetime, window: timedelta) -> Needs:
     return Needs(dispatches=list(shown), total=waiting.count())
 
 
-def told(dispatches: Sequence[Dispatch]) -> dict[int, Told]:
-    """Whom EVOX told last that these are blocked or exhausted, by the dispatch's id."""
-    keys = {f"{row.status}:{row.pk}": row.pk for row in dispatches}
+def incident_needs(*, now: datetime) -> Incidents:
+    """Open incidents that are an error or worse, that nobody acknowledged and that don't rest.
+
+    Blocked and exhausted dispatches are left out: `needs` has them. The highest level first.
+    """
+    standing = Incident.objects.filter(
+        Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=now),
+        status=IncidentStatus.OPEN.value,
+        severity__in=(Severity.ERROR.value, Severity.CRITICAL.value),
+    ).exclude(
+        kind__in=(IncidentKind.BLOCKED.value, IncidentKind.EXHAUSTED.value),
+        dispatch__isnull=False,
+    )
+    shown = standing.order_by("-escalation_level", "opened_at")[:NEEDS_SHOWN]
+    rows = list(shown)
+    return Incidents(rows=rows, total=standing.count() if len(rows) == NEEDS_SHOWN else len(rows))
+
+
+def told(dispatches: Sequence[Dispatch], incidents: Sequence[Incident]) -> dict[str, Told]:
+    """Whom EVOX told last of these, by the dedup key of what they heard."""
+    keys = [f"{row.status}:{row.pk}" for row in dispatches]
+    keys += [row.dedup_key for row in incidents]
+    said = IncidentEvent.objects.filter(kind__in=("told", "escalated", "reminded"))
     events = (
-        IncidentEvent.objects.filter(
-            kind__in=("told", "escalated"), incident__dedup_key__in=list(keys)
-        )
+        said.filter(incident__dedup_key__in=keys)
         .exclude(incident__status=IncidentStatus.RESOLVED.value)
         .order_by("at", "id")
         .values_list("incident__dedup_key", "data__to", "at")
     )
-    return {keys[key]: Told(name=str(to), at=at) for key, to, at in events}
+    return {key: Told(name=str(to), at=at) for key, to, at in events}
 
 
 def recent_dispatches() -> list[Dispatch]:
