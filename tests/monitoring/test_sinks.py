@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from functools import partial
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from agents.clock import db_now
@@ -399,6 +399,15 @@ def test_what_apprise_was_answered_is_recorded_without_a_part_of_the_address(hoo
         assert part not in everything
 
 
+def test_a_host_that_apprise_does_not_reach_is_not_named(allowed):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    sink(f"json://127.0.0.1:{port}/", kind=SinkKind.APPRISE)
+    say()
+    assert send() == {"pending": 1}
+    assert only().last_error == "A Connection error occurred sending JSON notification to …."
+
+
 def test_apprise_is_tried_again_after_a_503(hook, allowed):
     hook.says(503, 200)
     sink(f"json://127.0.0.1:{hook.port}/", kind=SinkKind.APPRISE)
@@ -614,9 +623,19 @@ def test_eight_senders_at_once_take_a_delivery_each_and_wait_for_nobody():
     for _ in range(9):
         sink()
     say()
+
+    def take():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '3s'")
+            try:
+                return sending.take_due(now=T0)
+            finally:
+                cursor.execute("RESET lock_timeout")
+
     with transaction.atomic():
         held = Delivery.objects.select_for_update().earliest("id")
-        taken = at_once(*(partial(sending.take_due, now=T0),) * 8)
+        taken = at_once(*(take,) * 8)
+    assert [found for found in taken if isinstance(found, Exception)] == []
     ids = [found.delivery.pk for found in taken]
     assert len(set(ids)) == 8
     assert held.pk not in ids
@@ -660,8 +679,6 @@ def test_one_round_at_a_time_is_a_workers_and_it_signs(hook, allowed):
     results = []
 
     def first():
-        from django.db import connection
-
         results.append(sender.send_alone())
         connection.close()
 
