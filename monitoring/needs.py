@@ -66,7 +66,7 @@ def _of_incident(incident: Incident, told: queries.Told | None) -> Need:
         who=incident.number,
         text="",
         title=incident.title,
-        advice=ACTED_UPON,
+        advice=" ".join([" ".join(incident.message.split())[:200], ACTED_UPON]).strip(),
         since=incident.stall_since or incident.opened_at,
         page=INCIDENT_PAGE,
         pk=incident.pk,
