@@ -52,7 +52,7 @@ class Size:
 SMALL = Size(
     alone=40,
     acted=10,
-    critical=6,
+    critical=16,
     spread=8,
     ladder=(4, 8, 12),
     kills_per_point=3,

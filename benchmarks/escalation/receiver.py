@@ -12,6 +12,7 @@ import random
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,10 +20,14 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from benchmarks.escalation.faults import Book
 
+IN_A_ROW = 3
+"""So often at most is one message refused in a row: more would only make the run longer."""
+
 
 def main() -> None:
     book, secret = Book(Path(sys.argv[1])), sys.argv[2]
     seed, unwell, slow, too_slow, patience = map(float, sys.argv[3:8])
+    refused: Counter[str] = Counter()
     chance, lock = random.Random(seed), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +38,8 @@ def main() -> None:
             key = self.headers["webhook-id"]
             with lock:
                 draw, delay = chance.random(), chance.uniform(0.1, 0.5)
-            status = 503 if draw < unwell else 204
+                status = 503 if draw < unwell and refused[key] < IN_A_ROW else 204
+                refused[key] = refused[key] + 1 if status == 503 else 0
             if 1 - draw < too_slow:
                 delay = patience * 1.3
             if 1 - draw < slow + too_slow:

@@ -44,16 +44,23 @@ def careless(terms: Terms, faults: Faults, book: Book) -> Callable[[], None]:
     real_clocks, real_steps = escalation.Clocks.of, escalation._take_steps
 
     def clocks(incidents: Any, **kwargs: Any) -> Any:
-        _wait_for_somebody_else(incidents, seconds=chance.uniform(0.2, 1))
+        _wait_for_somebody_else(incidents, seconds=chance.uniform(1, 3))
         return real_clocks(incidents, **kwargs)
 
     def due(*, now: Any) -> list[int]:
-        rows = Incident.objects.filter(next_step_at__lte=now, dispatch__ticket_id="alone")
-        return list(rows.order_by("id").values_list("id", flat=True)[: escalation.BATCH])
+        rows = Incident.objects.filter(next_step_at__lte=now + timedelta(seconds=1))
+        # The levels that no other one overtakes.
+        rows = rows.filter(kind="reported") | rows.filter(
+            dispatch__ticket_id="alone", escalation_level=2
+        )
+        soon = dict(rows.order_by("next_step_at").values_list("id", "next_step_at")[:5])
+        if soon:
+            time.sleep(max(0.0, (min(soon.values()) - now).total_seconds()))
+        return list(soon)
 
-    def steps(*args: Any, **kwargs: Any) -> None:
+    def steps(pks: Any, **_: Any) -> None:
         try:
-            real_steps(*args, **kwargs)
+            real_steps(pks, now=db_now())
         except IntegrityError as error:
             book.write("refused", why=str(error).partition("\n")[0])
             raise
@@ -61,7 +68,7 @@ def careless(terms: Terms, faults: Faults, book: Book) -> Callable[[], None]:
     escalation.Clocks.of = clocks
     escalation._due_ids = due
     escalation._take_steps = steps
-    return lambda: _then_rest(escalation.escalate_due, now=db_now())
+    return lambda: _then_rest(escalation.escalate_due, seconds=0.05, now=db_now())
 
 
 def _wait_for_somebody_else(incidents: Any, *, seconds: float) -> None:
@@ -163,7 +170,7 @@ def _ask(chance: random.Random, pk: int, version: int, terms: Terms, book: Book)
 
     match chance.choices(("acknowledge", "snooze", "resolve"), (5, 2, 2))[0]:
         case "snooze":
-            until = (db_now() + timedelta(seconds=terms["ack_lasts"])).isoformat()
+            until = (db_now() + timedelta(seconds=terms["ack_lasts"] + 4)).isoformat()
             extra = {"until": until, "reason": "Lunch."}
             return _post(book, pk, "snooze", {"version": version, **extra})
         case "resolve":
