@@ -15,7 +15,6 @@ evox_rollback.py uninstall [repository]  take the hooks out again
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import select
@@ -23,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 HOOKS = ("post-commit", "post-merge", "post-rewrite")
 BESIDE = ".before-evox"
 SHIM = "post-commit-rollback.sh"
+NO_REF_FILES = "ref: refs/heads/.invalid"  # What HEAD says where references are kept otherwise.
 TRAILER = "Evox-Rollback-Of"
 PASS, FAIL, FLAKY, UNSURE = "pass", "fail", "flaky", "inconclusive"
 
@@ -76,14 +77,15 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Replace the file by one that is complete, whenever the machine stops."""
+def write_whole(file: Path, text: str, *, surely: bool = True) -> None:
+    """Replace the file by one that is complete; `surely`: even when the machine stops."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}.{os.getpid()}")
     with new.open("wb") as out:
         out.write(text.encode("utf-8", "replace"))
-        out.flush()
-        os.fsync(out.fileno())
+        if surely:
+            out.flush()
+            os.fsync(out.fileno())
     new.replace(file)
 
 
@@ -187,6 +189,10 @@ class Repo:
 
     def branch(self) -> str | None:
         """The full name of the branch that HEAD is on; None when it is on none."""
+        with suppress(OSError):
+            said = (self.git_dir / "HEAD").read_text(encoding="utf-8", errors="surrogateescape")
+            if said.startswith("ref: refs/heads/") and not said.startswith(NO_REF_FILES):
+                return said[5:].rstrip("\n")
         done = self.run("symbolic-ref", "-q", "HEAD")
         return text_of(done.stdout).strip() if done.returncode == 0 else None
 
@@ -323,23 +329,33 @@ class Scratch:
         return self.path
 
     def __exit__(self, *_: object) -> None:
-        self.repo.run("worktree", "remove", "--force", "--force", str(self.path))
-        if self.path.exists():
-            remove_scratch(self.repo, self.path)
+        remove_scratch(self.repo, self.path)
 
 
 def remove_scratch(repo: Repo, path: Path) -> None:
-    """Delete a scratch work tree that Git would not remove, and what Git knows of it."""
-    import shutil  # noqa: PLC0415
+    """Delete a scratch work tree, and what Git knows of it, as `git worktree prune` would."""
+    known = path.name
+    with suppress(OSError):
+        known = Path((path / ".git").read_text(encoding="utf-8").strip()).name
+    delete_tree(path)
+    delete_tree(repo.common / "worktrees" / known)
+    if path.exists():
+        say(f"{path} can't be deleted.")
 
-    def open_up(_: Any, name: str, __: Any) -> None:
-        with suppress(OSError):
-            Path(name).parent.chmod(0o700)
-            Path(name).unlink()
 
-    shutil.rmtree(path, onerror=open_up)
-    shutil.rmtree(path, ignore_errors=True)
-    repo.run("worktree", "prune")
+def delete_tree(top: Path) -> None:
+    """Delete a folder, and of what a link in it points at, nothing."""
+    with suppress(OSError):
+        entries = list(os.scandir(top))
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):
+                    Path(entry.path).chmod(0o700)
+                delete_tree(Path(entry.path))
+            else:
+                with suppress(OSError):
+                    os.unlink(entry.path)  # noqa: PTH108 - of a thousand files, a Path each
+        top.rmdir()
 
 
 def run_build(repo: Repo, config: Config, sha: str, seconds: float) -> Build:
@@ -425,7 +441,7 @@ class Verdicts:
     def __init__(self, repo: Repo, config: Config) -> None:
         self.repo, self.config = repo, config
         said = "\0".join([config.command, *config.link])
-        self._suffix = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        self._suffix = f"{zlib.crc32(said.encode('utf-8', 'surrogateescape')):08x}"
 
     def _file(self, tree: str) -> Path:
         return self.repo.home / "verdicts" / f"{tree}-{self._suffix}"
@@ -459,7 +475,7 @@ class Verdicts:
             "confirmed": build.confirmed,
             "at": round(time.time(), 3),
         }
-        write_whole(self._file(tree), json.dumps(kept))
+        write_whole(self._file(tree), json.dumps(kept), surely=False)
         if os.getpid() % 32 == 0:
             keep_newest(self.repo.home / "verdicts", VERDICTS)
 
@@ -863,7 +879,8 @@ class Revert:
         return sorted(ours & changed)
 
     def _move(self, old: str, new: str) -> None:
-        why = f"evox: revert {self.old[:12]}: it broke the build"
+        made = new == self.new
+        why = f"evox: revert of {self.old[:12]}" if made else "evox: undo the revert: files changed"
         done = self.repo.run("update-ref", "-m", why, self.branch, new, old, hooks=True)
         if done.returncode:
             raise MovedError(text_of(done.stderr).strip())
@@ -1185,6 +1202,8 @@ def make_report(config: Config, kind: str, said: str, about: dict[str, Any]) -> 
     The key is of the repository, the commit and the kind; a revert's own commit counts, too,
     since a commit can be taken back on two branches.
     """
+    import hashlib  # noqa: PLC0415 - only who reports pays for this import
+
     parts = [about["repository"], about["originalCommit"], kind, about.get("revertCommit", "")]
     key = hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:40]
     metadata = {
@@ -1311,9 +1330,7 @@ class Repair:
             maker = path.name.split("-")[1] if path.name.count("-") == 2 else ""
             if maker.isdigit() and not is_alive(int(maker)):
                 end_builds(path)
-                self.repo.run("worktree", "remove", "--force", "--force", str(path))
-                if path.exists():
-                    remove_scratch(self.repo, path)
+                remove_scratch(self.repo, path)
                 self.done.append(f"The work tree of a build that was killed is gone: {path.name}.")
 
     def _judgements(self) -> None:
@@ -1348,8 +1365,7 @@ def end_builds(folder: Path) -> None:
 
 def mark_file(repo: Repo) -> Path:
     """Where the mark of this work tree is kept: that its tip is still to be judged."""
-    name = hashlib.sha256(os.fsencode(repo.git_dir)).hexdigest()[:16]
-    return repo.home / "deferred" / name
+    return repo.home / "deferred" / f"{zlib.crc32(os.fsencode(repo.git_dir)):08x}"
 
 
 def mark(repo: Repo, why: str, sha: str) -> bool:

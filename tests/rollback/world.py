@@ -42,6 +42,7 @@ class Recorder(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.heard: list[dict[str, Any]] = []
+        self.at: list[float] = []
         self.headers: list[dict[str, str]] = []
         self.garbled: list[bytes] = []
         self.status = 200
@@ -61,6 +62,7 @@ class Recorder(ThreadingHTTPServer):
         assert same in ([], [body])
         if not same:
             self.heard.append(body)
+            self.at.append(time.perf_counter())
 
     def stop(self) -> None:
         self.shutdown()
