@@ -112,6 +112,8 @@ def test_many_are_completed_as_each_would_be_alone(team):
     many = [done(held, result={"a": 1}, evidence="log") for held in others]
     said = reports.complete_many(many, by=team.sam, now=later)
     assert said == {held.dispatch.pk: closed.answer for held in others}
+    shown = {"result": {"a": 1}, "evidence": "log"}
+    assert list(Attempt.objects.values_list("result", flat=True)) == [shown] * 6
     same = {"id", "rank_at", "title", "created_at", "dispatch_id", "claim"}
     for rows in snapshot():
         left = [{k: v for k, v in one.items() if k not in same} for one in rows]
