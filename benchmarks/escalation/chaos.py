@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,10 @@ def run(
         _report_criticals(size)
         over = _wait(folder, size)
     took = time.monotonic() - started
-    return chaos_verdict.judged(folder, size, over=over, took=took)
+    rows, wrong = chaos_verdict.judged(folder, size, over=over, took=took)
+    if not wrong:
+        shutil.rmtree(folder)
+    return rows, wrong
 
 
 def _begin(folder: Path, seed: int, size: Size, without: str, *, port: int) -> None:

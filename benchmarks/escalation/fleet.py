@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         for name in list(self._running):
             self.kill(name)
+        if not self.tracebacks():
+            shutil.rmtree(self.logs, ignore_errors=True)
 
     def start(self, *, beats: int, workers: int) -> None:
         """Start them, and wait until a round of watching was done."""
