@@ -263,10 +263,10 @@ def test_the_tool_is_one_file_of_plain_python_3_8():
 
 
 def old_python():
-    found = [shutil.which("python3.8"), "/root/.pyenv/versions/3.8.18/bin/python3.8"]
+    found = [shutil.which("python3.8")]
     found += [str(path) for path in Path.home().glob(".pyenv/versions/3.8*/bin/python3.8")]
     for name in found:
-        if name and Path(name).exists():
+        if name and os.access(name, os.X_OK):
             asked = subprocess.run([name, "-V"], capture_output=True, check=False)
             if asked.returncode == 0:
                 return name

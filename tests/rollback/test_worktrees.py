@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.rollback.world import BAD, case, wait_for
@@ -101,6 +103,7 @@ def test_two_work_trees_are_judged_at_the_same_time(world):
 def test_the_same_commit_taken_back_on_two_branches_is_two_reports(world):
     bad = world.commit("Break it", a_txt=BAD)
     path = linked(world, "other")
+    time.sleep(1.1)  # Within one second the second revert would be the very same commit.
     world.git("reset", "-q", "--hard", "HEAD~2", at=path)
     world.git("merge", "-q", "--ff-only", bad, at=path)
     assert last(world, path) == 'Revert "Break it"'
