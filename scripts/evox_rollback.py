@@ -46,6 +46,7 @@ WATCHDOG_SECONDS = 30.0  # Beyond its budget, whatever hangs: Git, a disk, a ser
 INDEX_LOCK_SECONDS = 2.0
 SEND_SECONDS, FLUSH_SECONDS, ASK_SECONDS = 3.0, 10.0, 1.0
 OUTPUT_BYTES, REPORT_BYTES, SHOWN_LINES = 65_536, 4_096, 20
+TITLE_LENGTH = 200  # What the server takes.
 VERDICTS, SPOOLED, TOLD = 500, 1_000, 500
 CANNOT_RUN = (125, 126, 127)
 LAST_SIGNAL = 128 + 64
@@ -62,7 +63,8 @@ class GitError(RollbackError):
 
 def say(text: str) -> None:
     """One line or more for whoever commits."""
-    print(f"evox: {text}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # Nobody may be reading any more.
+        print(f"evox: {text}", file=sys.stderr, flush=True)
 
 
 def _step(name: str) -> None:
@@ -1143,8 +1145,9 @@ class Case:
         """Tell whoever commits what failed and what was done."""
         if shown:
             lines = self.build.output.rstrip().splitlines()[-SHOWN_LINES:]
-            for line in [f"$ {self.config.command}", *lines, f"({self.build.why()})"]:
-                print(f"  {line}", file=sys.stderr)
+            with suppress(OSError):
+                for line in [f"$ {self.config.command}", *lines, f"({self.build.why()})"]:
+                    print(f"  {line}", file=sys.stderr)
         say(f"{self.commit.short} {self.commit.subject[:72]!r}: {text}")
         if hint:
             say(hint)
@@ -1172,8 +1175,8 @@ class Case:
         }
         if commit.dispatch.isdigit() and len(commit.dispatch) < 19:
             about["dispatchId"] = int(commit.dispatch)
-        said = f"{commit.short} on {branch or 'no branch'}: {commit.subject[:150]}\n{why}"
-        return make_report(self.config, kind, said, about)
+        title = f"{commit.short} on {branch or 'no branch'}: {commit.subject}"
+        return make_report(self.config, kind, (title, why), about)
 
     def _is_pushed(self) -> bool:
         contains = ["--contains", self.commit.sha, "--count=1", "refs/remotes"]
@@ -1196,23 +1199,30 @@ def repository_name(repo: Repo, config: Config) -> str:
     return origin or repo.common.parent.name
 
 
-def make_report(config: Config, kind: str, said: str, about: dict[str, Any]) -> dict[str, Any]:
-    """The body of POST /logIncident, free of secrets.
+def make_report(
+    config: Config, kind: str, said: tuple[str, str], about: dict[str, Any]
+) -> dict[str, Any]:
+    """The body of POST /logIncident, free of secrets; `said` is its title and its message.
 
-    The key is of the repository, the commit and the kind; a revert's own commit counts, too,
-    since a commit can be taken back on two branches.
+    The key is of the repository, the commit and the kind; of a revert, its own commit and branch
+    count, too, since a commit can be taken back on two branches.
     """
     import hashlib  # noqa: PLC0415 - only who reports pays for this import
 
-    parts = [about["repository"], about["originalCommit"], kind, about.get("revertCommit", "")]
+    parts = [about["repository"], about["originalCommit"], kind]
+    if "revertCommit" in about:
+        parts += [about["revertCommit"], about["branch"]]
     key = hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:40]
-    metadata = {
-        name: for_wire(value) if isinstance(value, str) else value for name, value in about.items()
-    }
+    metadata = {}
+    for name, value in about.items():
+        metadata[name] = for_wire(value) if isinstance(value, str) else value
+        if isinstance(value, list):
+            metadata[name] = [for_wire(item) for item in value]
     report = {
         "kind": kind,
         "level": LEVELS.get(kind, "warn"),
-        "message": for_wire(said),
+        "title": for_wire(said[0])[:TITLE_LENGTH],
+        "message": for_wire(said[1]),
         "metadata": metadata,
         "timestamp": round(time.time() * 1000),
         "idempotencyKey": key,

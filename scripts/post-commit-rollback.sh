@@ -8,7 +8,7 @@ home=${0%/*}/../evox
 run='import sys; sys.path.insert(0, sys.argv.pop(1)); import rollback; rollback.main(sys.argv[1:])'
 for python in "${python:-python3}" python3 python; do
     [ -f "$home/rollback.py" ] || break # Imported, so that Python keeps it compiled.
-    ! command -v "$python" >/dev/null || exec "$python" -IS -c "$run" "$home" "${0##*/}" "$@"
+    ! command -v "$python" >/dev/null || exec "$python" -X utf8 -IS -c "$run" "$home" "${0##*/}" "$@"
 done
 [ -z "$(git config evox.rollback.command)" ] ||
     echo "evox: nothing is judged: $home/rollback.py or python3 is missing." >&2

@@ -184,7 +184,7 @@ class History:
 
     def justified(self):
         """Every revert has its pair of a failing and a passing tree."""
-        for new, old in self.reverts():
+        for _, new, old in self.reverts():
             tip_red = self.is_red(f"{new}^")
             mended = tip_red and not self.is_red(new)
             parents = self.git("rev-parse", f"{old}^1").strip()
@@ -193,19 +193,15 @@ class History:
             event("reverted on top of others" if not guilty else "reverted")
 
     def reverts(self):
-        """Commit and culprit of every revert that the hook made on any branch."""
-        found = set()
-        for log in (self.world.top / ".git" / "logs").rglob("*"):
-            if log.is_file():
-                found |= {
-                    entry.split(" ")[1]
-                    for entry in log.read_text(errors="replace").splitlines()
-                    if "\tevox: revert of" in entry
-                }
-        made = []
-        for new in sorted(found):
-            said = self.git("log", "-1", "--format=%(trailers:key=Evox-Rollback-Of,valueonly)", new)
-            made.append((new, re.fullmatch(r"([0-9a-f]{40})\s*", said)[1]))
+        """Branch, commit and culprit of every revert that the hook made."""
+        made, heads = [], self.world.top / ".git" / "logs" / "refs" / "heads"
+        for log in sorted(heads.iterdir()):
+            for entry in log.read_text(errors="replace").splitlines():
+                if "\tevox: revert of" in entry:
+                    new = entry.split(" ")[1]
+                    trailer = "%(trailers:key=Evox-Rollback-Of,valueonly)"
+                    said = self.git("log", "-1", f"--format={trailer}", new)
+                    made.append((log.name, new, re.fullmatch(r"([0-9a-f]{40})\s*", said)[1]))
         return made
 
     def end(self):
@@ -214,11 +210,11 @@ class History:
         self.world.tool("flush", check=False)
         self.world.git("fsck", "--strict", "--no-dangling")
         told = [
-            body["metadata"]["revertCommit"]
+            (body["metadata"]["branch"], body["metadata"]["revertCommit"])
             for body in self.world.server.heard
             if body["kind"] == "rolled_back"
         ]
-        assert sorted(told) == sorted(new for new, _ in self.reverts())
+        assert sorted(told) == sorted((where, new) for where, new, _ in self.reverts())
         assert self.world.git("stash", "list") == ""
         self.world.is_clean()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
 
-from tests.rollback.world import BAD, case
+from tests.rollback.world import BAD, case, wait_for
 
 AWKWARD = 'Say "it\'s done" \\ $HOME `id`\n\nA body: "quoted", é ü 🎉\n\tand a tab\n\nRefs: EV-7\n'
 
@@ -47,6 +48,7 @@ def test_the_report_says_all_that_is_known_of_the_commit(world):
     bad = world.commit("Break it\n\nEvox-Dispatch: 42", a_txt=BAD)
     about = world.incident["metadata"]
     assert world.incident["agentName"] == "SAM"
+    assert world.incident["title"] == f"{bad[:12]} on main: Break it"
     assert about["repository"] == "example/thing"
     assert about["parents"] == [parent]
     assert (about["pushed"], about["exitCode"], about["dispatchId"]) == (False, 1, 42)
@@ -118,6 +120,7 @@ def test_work_in_the_same_file_survives_and_nothing_is_reverted(world):
     assert world.reverted() == []
     assert world.read("a.txt") == BAD + "and more, uncommitted\n"
     assert world.kinds() == ["rollback_blocked"]
+    assert "evox" not in world.git("log", "-g", "--format=%gs")
     world.is_clean()
 
 
@@ -299,6 +302,7 @@ def test_a_squash_merge_is_judged_when_it_is_committed(world):
     world.git("checkout", "-qb", "side")
     world.unseen("Side", a_txt=BAD)
     world.git("checkout", "-q", "main")
+    world.unseen("Main", b_txt="main\n")
     world.git("merge", "-q", "--squash", "side")
     assert world.builds() == 0
     bad = world.commit("Squashed")
@@ -491,6 +495,26 @@ def test_a_message_in_another_encoding_is_no_trouble(world):
         == 'Revert "Größe geändert"'
     )
     assert world.incident["metadata"]["commitMessage"] == "Größe geändert"
+
+
+def test_names_that_are_no_text_neither_stop_a_revert_nor_spoil_a_report(world):
+    name = os.fsdecode(b"caf\xe9.txt")
+    before = world.tree()
+    bad = world.commit("Break it", **{name: BAD})
+    assert world.reverted() == [bad]
+    assert world.tree() == before
+    world.env["EVOX_ROLLBACK_AT"] = "locked:for file in caf*; do echo mine >>$file; done"
+    world.git("add", world.write(name, BAD).name)
+    world.git("commit", "-qm", "Break it again")
+    assert world.kinds() == ["rolled_back", "rollback_blocked"]
+    assert world.server.heard[1]["metadata"]["paths"] == ["caf?.txt"]
+
+
+def test_with_nobody_listening_the_revert_is_made_and_told(world):
+    world.git("add", world.write("a.txt", BAD).name)
+    world.run("/bin/sh", "-c", "{ git commit -qm 'Break it' 2>&1; echo $? >../code; } | true")
+    wait_for(lambda: world.kinds() == ["rolled_back"])
+    assert len(world.reverted()) == 1
 
 
 def test_a_revert_is_pushed_only_if_asked_and_never_by_force(world):

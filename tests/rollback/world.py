@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -209,7 +210,7 @@ class World:
         """
         options = {"timeout": files.pop("timeout")} if "timeout" in files else {}
         for name, text in files.items():
-            path = name.replace("_", ".")
+            path = re.sub("_txt$", ".txt", name)
             self.write(path, text)
             self.git("add", path)
         self.git("commit", "-qm", message, *arguments, **options)
