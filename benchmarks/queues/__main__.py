@@ -127,7 +127,9 @@ def _said(*command: str) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.queues", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="2 short rounds, a twentieth of the rows")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 short rounds, a twentieth of the rows"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="the window of a round")
     parser.add_argument(
