@@ -793,6 +793,8 @@ class Revert:
     def _apply(self, report: dict[str, Any]) -> None:
         self._take_index()
         try:
+            if self.repo.branch() != self.branch:
+                raise MovedError("another branch is checked out")
             self._copy_index()
             self._rehearse()
             kept = {
@@ -1069,8 +1071,7 @@ class Case:
         if busy:
             self.blocked("operation", f"A {busy} is in progress.")
             return True
-        if self.repo.head() != head or self.repo.branch() != self.branch:
-            return False
+        _step("checked")
         report = self.report("rolled_back", self._taken_back(new), revertCommit=new)
         try:
             Revert(self.repo, self.branch or "", head, new).apply(report)

@@ -23,4 +23,6 @@ def recorder():
 
 @pytest.fixture
 def world(tmp_path, recorder, template):
-    return World(tmp_path, recorder, template)
+    made = World(tmp_path, recorder, template)
+    yield made
+    made.end()

@@ -101,6 +101,7 @@ def test_killed_before_the_report_was_ticked_off_it_is_one_incident(world, mine)
     doctored(world)
     world.tool("flush")
     assert world.kinds() == ["rolled_back"]
+    assert len(world.server.headers) == 1
     assert status(world) == MINE
     mine()
 

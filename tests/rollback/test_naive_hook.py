@@ -28,10 +28,10 @@ MODULES = ("test_verdicts", "test_reverts", "test_races", "test_worktrees", "tes
 
 def passes(name, folder, template):
     """Whether the naive hook passes a case."""
+    folder.mkdir()
     recorder = Recorder()
+    world = World(folder, recorder, template)
     try:
-        folder.mkdir()
-        world = World(folder, recorder, template)
         for hook in (world.top / ".git/hooks").glob("post-*"):
             hook.unlink()
         world.write(".git/hooks/post-commit", NAIVE).chmod(0o755)
@@ -41,6 +41,7 @@ def passes(name, folder, template):
     else:
         return True
     finally:
+        world.end()
         recorder.stop()
 
 

@@ -115,6 +115,25 @@ def test_another_branch_meanwhile_is_left_alone(world):
     assert "Another branch" in world.incident["message"]
 
 
+@pytest.mark.parametrize("step", ["locked", "checked"])
+def test_a_branch_that_is_switched_to_in_the_last_instant_stays(world, step):
+    world.env["EVOX_ROLLBACK_AT"] = f"{step}:git checkout -qb other"
+    bad = world.commit("Break", a_txt=BAD)
+    assert world.git("rev-parse", "main", "other").split() == [bad, bad]
+    assert world.git("status", "--porcelain") == ""
+    assert world.incident["metadata"]["reason"] == "switched"
+    world.is_clean()
+
+
+def test_on_a_red_branch_an_innocent_commit_stays_though_others_came_since(world):
+    world.unseen("Break it", a_txt=BAD)
+    first = breaking(world, b_txt="docs, though its subject says otherwise\n")
+    world.unseen("Unrelated", c_txt="unrelated\n")
+    finish(world, first)
+    assert subjects(world) == ["Break it", "Break", "Unrelated"]
+    assert world.kinds() == ["base_already_broken"]
+
+
 @pytest.mark.parametrize("how", [["checkout", "-q", "--detach"], ["bisect", "start"]])
 def test_what_else_was_begun_meanwhile_stops_the_revert(world, how):
     first = breaking(world)

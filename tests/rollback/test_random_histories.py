@@ -38,9 +38,13 @@ meanwhile = st.tuples(
     st.just("meanwhile"), st.sampled_from(["rerun", "locked"]), st.sampled_from(FILES), line, bad
 )
 kill = st.tuples(st.just("kill"), st.sampled_from(KILLED))
-work = st.one_of(edit, edit, stage, forget, delete)
-act = st.one_of(commit, commit, commit, branch, merge, pick, revert, rebase, meanwhile, kill)
-histories = st.lists(st.tuples(st.lists(work, max_size=3), act), min_size=2, max_size=7)
+work = st.one_of(edit, edit, edit, stage, forget, delete)
+works = st.lists(work, min_size=1, max_size=3)
+act = st.one_of(
+    *(commit, commit, commit, commit, meanwhile, meanwhile, kill, kill),
+    *(branch, merge, pick, revert, rebase),
+)
+histories = st.lists(st.tuples(works, act), min_size=4, max_size=8)
 
 
 class History:

@@ -113,13 +113,15 @@ def test_the_key_goes_into_a_header_and_never_into_a_url_or_a_file(world):
     world.server.status = down_status
 
 
-def test_a_redirect_is_not_followed(world):
+@pytest.mark.parametrize("status", [302, 303, 307])
+def test_a_redirect_is_not_followed(world, status):
     other = Recorder()
     try:
-        world.server.status, world.server.location = 307, other.url + "/logIncident"
+        world.server.status, world.server.location = status, other.url + "/logIncident"
         world.env["EVOX_KEY"] = "abc.def-secret"
         world.commit("Break it", a_txt=BAD)
-        assert other.headers == []
+        assert other.headers + other.asked == []
+        assert len(waiting(world)) == 1
     finally:
         other.stop()
 

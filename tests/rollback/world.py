@@ -45,6 +45,7 @@ class Recorder(ThreadingHTTPServer):
         self.heard: list[dict[str, Any]] = []
         self.at: list[float] = []
         self.headers: list[dict[str, str]] = []
+        self.asked: list[dict[str, str]] = []
         self.garbled: list[bytes] = []
         self.status = 200
         self.location = ""
@@ -72,6 +73,7 @@ class Recorder(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     server: Recorder
+    timeout = 5
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers["Content-Length"]))
@@ -86,6 +88,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(self.server.status, {"success": True})
 
     def do_GET(self) -> None:
+        self.server.asked.append(dict(self.headers))
         known = self.path == "/api/v1/rollbacks/policy"
         self.answer(self.server.policy_status if known else 404, self.server.policy)
 
@@ -132,6 +135,7 @@ class World:
             "BUILDS": str(self.counted),
         }
         self.said = self.told = ""
+        self.started: list[subprocess.Popen[bytes]] = []
         if template is None:
             self.begin()
         else:
@@ -184,8 +188,8 @@ class World:
         return self.run("python3", "-I", tool, *arguments, **options)
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
-        """A command in the background, in a process group of its own."""
-        return subprocess.Popen(
+        """A command in the background."""
+        running = subprocess.Popen(
             command,
             cwd=self.top,
             env=self.env | env,
@@ -193,6 +197,16 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        self.started.append(running)
+        return running
+
+    def end(self) -> None:
+        """End what a test that failed has left running."""
+        for running in self.started:
+            running.kill()
+            running.wait()
+            if running.stdout:
+                running.stdout.close()
 
     def write(self, name: str, text: str | bytes) -> Path:
         file = self.top / name
