@@ -224,12 +224,13 @@ def test_a_folder_that_became_a_file_comes_back(world):
 def test_a_file_changed_in_the_same_instant_as_the_index_is_not_overwritten(world):
     """Git calls such an entry racily clean: its size and times say that nothing changed."""
     world.git("config", "core.trustctime", "false")
+    world.run("touch", "-d", "10 seconds ago", str(world.write("a.txt", BAD)))
     world.env["EVOX_ROLLBACK_AT"] = (
         'locked:touch -r a.txt "$HOME/stamp"; '
         r"printf 'one\nPRECIO' | dd of=a.txt conv=notrunc status=none; "
         'touch -r "$HOME/stamp" a.txt .git/index'
     )
-    world.commit("Break it", a_txt=BAD)
+    world.git("commit", "-qam", "Break it")
     assert world.read("a.txt").startswith("one\nPRECIO\n")
     assert world.reverted() == []
 
