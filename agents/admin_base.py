@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model
 from django.http import HttpRequest
+
+from agents.errors import EvoxError, IllegalMoveError
 
 # Django's classes take their model as a parameter in the stubs alone.
 if TYPE_CHECKING:
@@ -47,3 +50,17 @@ class HistoryAdmin(ModelAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Who may use the verbs: staff that could change such rows, were they changeable."""
         return super().has_change_permission(request)
+
+    def carry_out(
+        self, request: HttpRequest, done: str, acts: Iterable[tuple[str, Callable[[], object]]]
+    ) -> None:
+        """Do each act by its row's name; what can't be done says why, and the others go on."""
+        moved = []
+        for name, act in acts:
+            try:
+                act()
+                moved.append(name)
+            except (EvoxError, IllegalMoveError) as error:
+                self.message_user(request, f"{name}: {error}", messages.ERROR)
+        if moved:
+            self.message_user(request, f"{', '.join(moved)}: {done}.", messages.SUCCESS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +16,6 @@ from django.template.response import TemplateResponse
 
 from agents.admin_base import HistoryAdmin, TabularInline, stamp
 from agents.clock import db_now
-from agents.errors import EvoxError, IllegalMoveError
 from failures.models import Incident, IncidentEvent
 from failures.services import incidents
 from failures.states import IncidentStatus
@@ -215,19 +215,15 @@ class IncidentAdmin(HistoryAdmin):
         **fields: Any,
     ) -> None:
         """Apply `verb` to each row; what changed since it was looked at says so."""
-        moved = []
-        for incident in queryset.order_by("id"):
-            # The page that asked carries the version that its reader saw.
-            seen = request.POST.get(f"version-{incident.pk}", "")
-            version = int(seen) if seen.isdigit() else None
-            actor, now = request.user.get_username(), db_now()
-            try:
-                verb(incident.pk, actor=actor, version=version, now=now, **fields)
-                moved.append(incident.number)
-            except (EvoxError, IllegalMoveError) as error:
-                self.message_user(request, f"{incident.number}: {error}", messages.ERROR)
-        if moved:
-            self.message_user(request, f"{', '.join(moved)}: {done}.", messages.SUCCESS)
+        said = {"actor": request.user.get_username(), "now": db_now(), **fields}
+        self.carry_out(
+            request,
+            done,
+            [
+                (one.number, partial(verb, one.pk, version=_version_seen(request, one), **said))
+                for one in queryset.order_by("id")
+            ],
+        )
 
 
 @admin.register(IncidentEvent)
@@ -239,3 +235,9 @@ class IncidentEventAdmin(HistoryAdmin):
     list_select_related = ["incident"]
     search_fields = ["actor", "=incident__id"]
     date_hierarchy = "at"
+
+
+def _version_seen(request: HttpRequest, incident: Incident) -> int | None:
+    """The page that asked carries the version that its reader saw."""
+    seen = request.POST.get(f"version-{incident.pk}", "")
+    return int(seen) if seen.isdigit() else None

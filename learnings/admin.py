@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -13,7 +14,6 @@ from django.utils.safestring import SafeString
 
 from agents.admin import HistoryAdmin, stamp
 from agents.clock import db_now
-from agents.errors import EvoxError, IllegalMoveError
 from agents.models import AuditEntry
 from learnings.models import AnalysisRun, Feedback, Injection, Learning
 from learnings.services import lifecycle
@@ -88,16 +88,15 @@ class LearningAdmin(HistoryAdmin):
         done: str,
         verb: Callable[..., Learning],
     ) -> None:
-        """Apply `verb` to each row; what can't be moved says why, the others go on."""
-        moved = []
-        for pk in queryset.order_by("id").values_list("pk", flat=True):
-            try:
-                verb(pk, actor=request.user.get_username(), now=db_now())
-                moved.append(f"#{pk}")
-            except (EvoxError, IllegalMoveError) as error:
-                self.message_user(request, f"#{pk}: {error}", messages.ERROR)
-        if moved:
-            self.message_user(request, f"{', '.join(moved)}: {done}.", messages.SUCCESS)
+        actor, now = request.user.get_username(), db_now()
+        self.carry_out(
+            request,
+            done,
+            [
+                (f"#{pk}", partial(verb, pk, actor=actor, now=now))
+                for pk in queryset.order_by("id").values_list("pk", flat=True)
+            ],
+        )
 
 
 @admin.register(Injection)

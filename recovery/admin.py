@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +15,6 @@ from django.template.response import TemplateResponse
 
 from agents.admin import HistoryAdmin, stamp
 from agents.clock import db_now
-from agents.errors import EvoxError, IllegalMoveError
 from agents.models import Agent, Attempt, Dispatch
 from agents.queries import active_agents
 from agents.states import DispatchStatus
@@ -174,16 +174,16 @@ class DispatchAdmin(HistoryAdmin):
         verb: Callable[..., Dispatch],
         **fields: Any,
     ) -> None:
-        """Apply `verb` to each row; what can't be moved says why, the others go on."""
-        moved, fields["reason"] = [], _reason(request)
-        for pk in queryset.order_by("id").values_list("pk", flat=True):
-            try:
-                verb(pk, actor=request.user.get_username(), now=db_now(), **fields)
-                moved.append(f"#{pk}")
-            except (EvoxError, IllegalMoveError) as error:
-                self.message_user(request, f"#{pk}: {error}", messages.ERROR)
-        if moved:
-            self.message_user(request, f"{', '.join(moved)}: {done}.", messages.SUCCESS)
+        """Apply `verb` to each row, with the reason that was given."""
+        said = {"actor": request.user.get_username(), "reason": _reason(request), **fields}
+        self.carry_out(
+            request,
+            done,
+            [
+                (f"#{pk}", partial(verb, pk, now=db_now(), **said))
+                for pk in queryset.order_by("id").values_list("pk", flat=True)
+            ],
+        )
 
 
 def _reason(request: HttpRequest) -> str:
