@@ -65,3 +65,11 @@ LEARNING_MOVES: Mapping[LearningStatus, frozenset[LearningStatus]] = {
 TOLD = (LearningStatus.ACTIVE, LearningStatus.WATCH)
 LIVE = (LearningStatus.PROPOSED, *TOLD)
 PUBLISHED = (*TOLD, LearningStatus.RETIRED)
+
+
+class Verdict(StrEnum):
+    """Whether a learning helped, as far as was measured."""
+
+    WORKING = "working"
+    NOT_WORKING = "not_working"
+    UNPROVEN = "unproven"
