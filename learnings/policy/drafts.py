@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from failures.policy import group_title
 from failures.states import ErrorType, ResolutionOutcome
-from learnings.policy.flags import plain_line, review_flags
+from learnings.policy.flags import plain_line, review_flags, template_flags
 from learnings.states import Approval
 
 WINDOW = timedelta(days=7)
@@ -82,7 +82,7 @@ class PastResolution:
 
 def draft(facts: Facts) -> Draft:
     """The learning that `facts` make."""
-    flags = review_flags(facts.template)
+    flags = template_flags(facts.template)
     kind, name = _KINDS[facts.error_type], safe_name(facts, flags=flags)
     known = facts.resolution.strip()
     told = "A past fix is written down." if known else "No fix is known yet: note what helps."
@@ -113,7 +113,7 @@ def safe_name(facts: Facts, *, flags: Sequence[str]) -> str:
 
 def pattern_name(facts: Facts) -> str:
     """The same, looking for flags by itself; the kind of failure when nothing else is left."""
-    return safe_name(facts, flags=review_flags(facts.template)) or _KINDS[facts.error_type]
+    return safe_name(facts, flags=template_flags(facts.template)) or _KINDS[facts.error_type]
 
 
 def _rule(kind: str, name: str, told: str) -> str:
