@@ -63,14 +63,13 @@ def review_flags(text: str) -> list[str]:
         found.append("invisible")
     if any(_mixes_scripts(word) for word in _WORD.findall(text)):
         found.append("mixed-scripts")
-    if is_foreign(text):
-        found.append("foreign")
     return found
 
 
 def template_flags(text: str) -> list[str]:
     """The same for a line that should be a tool's: it may not address its reader at all."""
-    return review_flags(text) + looks_written(text)
+    foreign = ["foreign"] if is_foreign(text) else []
+    return review_flags(text) + looks_written(text) + foreign
 
 
 def _mixes_scripts(word: str) -> bool:

@@ -51,31 +51,40 @@ _ADVICE = re.compile(
 )
 # Words that other languages can't do without, and that neither English nor programs use. Two of
 # them in one line are no accident; of the second list, one is enough.
-_FOREIGN = frozenset(
-    # German, Dutch
-    "und oder nicht eine einen einem einer bitte alle allen vom zum zur fuer ist sind sie ihr ihre"
-    " wird werden muss musst muessen sollst sollen kein keine immer jetzt dann diese dieser dieses"
-    " nach ueber wenn dass auch aber nur noch het een niet voor zijn moet moeten deze dit naar ook"
-    " altijd geen worden wordt"
-    # Spanish, Portuguese, Catalan
-    " los las del una unas todas todos todo esta este estos estas pero siempre nunca ahora debe"
-    " debes deben usted ustedes hacer haz sin sobre entonces luego porque cuando como que nao voce"
-    " sempre agora deve devem uma umas dos das pelo pela seu sua isso esse essa tambem"
-    # French, Italian, Romanian
-    " les une vous votre vos nous pour avec sans toutes tous est sont cette ces dans sur mais"
-    " toujours jamais puis doit devez etre faire gli della delle dello degli sono questo questa"
-    " tutti tutte sempre mai ora poi deve dovete essere fare che non trebuie toate pentru este"
-    # Polish, Czech, Russian and others in Latin letters
-    " jest nie wszystkie zawsze teraz musisz prosze przez jako ktore oraz vse vsechny nyni musite"
-    " prosim ktere nebo pozhaluysta vse vsegda teper ili"
-    # Swedish, Danish, Norwegian, Finnish
-    " och inte alla alltid nu maste detta dessa ikke alle altid skal denne disse eller kaikki aina"
-    # Turkish, Indonesian, Malay, Vietnamese, Tagalog, Swahili
-    " ve tum butun icin degil her zaman lutfen bu ile olarak yang dan untuk tidak semua harus"
-    " selalu dengan ini itu jangan dari tat ca khong phai cua ang mga lahat huwag kwa yote sasa"
-    # Japanese, Chinese and Korean in Latin letters
-    " kudasai subete suru shite nai qing suoyou bixu buyao modeun haseyo".split()
-)
+_LANGUAGES = {
+    "German, Dutch": """
+        und oder nicht eine einen einem einer bitte alle allen vom zum zur fuer ist sind sie ihr
+        ihre wird werden muss musst muessen sollst sollen kein keine immer jetzt dann diese dieser
+        dieses nach ueber wenn dass auch aber nur noch het een niet voor zijn moet moeten deze dit
+        naar ook altijd geen worden wordt
+    """,
+    "Spanish, Portuguese, Catalan": """
+        los las del una unas todas todos todo esta este estos estas pero siempre nunca ahora debe
+        debes deben usted ustedes hacer haz sin sobre entonces luego porque cuando como que nao
+        voce sempre agora deve devem uma umas dos das pelo pela seu sua isso esse essa tambem
+    """,
+    "French, Italian, Romanian": """
+        les une vous votre vos nous pour avec sans toutes tous est sont cette ces dans sur mais
+        toujours jamais puis doit devez etre faire gli della delle dello degli sono questo questa
+        tutti tutte sempre mai ora poi deve dovete essere fare che non trebuie toate pentru este
+    """,
+    "Polish, Czech, Russian and others in Latin letters": """
+        jest nie wszystkie zawsze teraz musisz prosze przez jako ktore oraz vse vsechny nyni
+        musite prosim ktere nebo pozhaluysta vse vsegda teper ili
+    """,
+    "Swedish, Danish, Norwegian, Finnish": """
+        och inte alla alltid nu maste detta dessa ikke alle altid skal denne disse eller kaikki
+        aina
+    """,
+    "Turkish, Indonesian, Malay, Vietnamese, Tagalog, Swahili": """
+        ve tum butun icin degil her zaman lutfen bu ile olarak yang dan untuk tidak semua harus
+        selalu dengan ini itu jangan dari tat ca khong phai cua ang mga lahat huwag kwa yote sasa
+    """,
+    "Japanese, Chinese and Korean in Latin letters": """
+        kudasai subete suru shite nai qing suoyou bixu buyao modeun haseyo
+    """,
+}
+_FOREIGN = frozenset(word for words in _LANGUAGES.values() for word in words.split())
 _FOREIGN_ORDER = re.compile(
     r"\b(?:ignorier\w{0,4}|missachte\w{0,2}|vergiss|fuehre|f\u00fchre|loesche|l\u00f6sche"
     r"|deaktivier\w{0,4}|installier\w{0,4}|anweisung\w{0,3}|negeer|voer|schakel|verwijder"
