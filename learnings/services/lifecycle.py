@@ -54,8 +54,8 @@ def retire(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning:
 
     def act(learning: Learning) -> None:
         _move(learning, LearningStatus.RETIRED)
-        learning.retired_at = now
-        learning.save(update_fields=["status", "retired_at"])
+        learning.retired_at, learning.watch_since = now, None
+        learning.save(update_fields=["status", "retired_at", "watch_since"])
 
     return _decide(pk, "retire", act, actor=actor, reason=reason, now=now)
 

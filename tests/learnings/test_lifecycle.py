@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from agents.errors import NotFoundError, NotYoursError
 from agents.models import AuditEntry
@@ -58,6 +61,7 @@ def test_a_verb_works_from_its_own_states_only(world, proposal, verb, status):
         published_at=world.now if published else None,
         approved_by="max" if published else "",
         retired_at=world.now if status == "retired" else None,
+        watch_since=world.now if status == "watch" else None,
     )
 
     if status in allowed:
@@ -80,8 +84,10 @@ def test_what_is_not_there_cannot_be_approved(world):
         ({"status": "retired"}, "learning_"),
         ({"status": "odd"}, "learning_status_known"),
         ({"origin": "odd"}, "learning_origin_known"),
-        ({"origin": "rule"}, "learning_by_rule_has_group"),
+        ({"origin": "rule"}, "learning_by_rule_has_source"),
         ({"approved_by": "SAM"}, "learning_not_approved_by_author"),
+        ({"watch_since": datetime(2026, 1, 1, tzinfo=UTC)}, "learning_watched_has_time"),
+        ({"superseded_by": F("id")}, "learning_superseded_"),
     ],
 )
 def test_the_database_refuses_what_contradicts_itself(proposal, fields, constraint):

@@ -1,4 +1,4 @@
-"""Learnings, who was told, what they thought of it, and the analyses that found them."""
+"""Learnings: what the team should know, and how it went since."""
 
 from __future__ import annotations
 
@@ -6,36 +6,26 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from agents.models import Agent, Attempt
-from agents.models.fields import choices_of, one_of
+from agents.models import Dispatch
+from agents.models.fields import choices_of, exactly_when, one_of
 from failures.models import FailureGroup
-from learnings.states import (
-    LIVE,
-    PUBLISHED,
-    LearningOrigin,
-    LearningStatus,
-    Trigger,
-    Vote,
-)
+from learnings.states import LIVE, PUBLISHED, TOLD, LearningOrigin, LearningStatus
 
 _PUBLISHED = one_of("status", PUBLISHED)
 _RETIRED = Q(status=LearningStatus.RETIRED.value)
-
-
-def _exactly_when(left: Q, right: Q) -> Q:
-    return (left & right) | (~left & ~right)
+_WATCHED = Q(status=LearningStatus.WATCH.value)
 
 
 class LearningQuerySet(models.QuerySet["Learning"]):
     """Which learnings."""
 
     def live(self) -> LearningQuerySet:
-        """Proposed or told: the one learning of its group."""
+        """Proposed or told: the one learning of its group or family."""
         return self.filter(one_of("status", LIVE))
 
     def told(self) -> LearningQuerySet:
         """Approved and not retired."""
-        return self.filter(status__in=[LearningStatus.ACTIVE.value, LearningStatus.WATCH.value])
+        return self.filter(one_of("status", TOLD))
 
     def unannounced(self) -> LearningQuerySet:
         """Active, and #dev hasn't heard."""
@@ -49,6 +39,8 @@ class Learning(models.Model):
     group = models.ForeignKey(
         FailureGroup, null=True, blank=True, on_delete=models.PROTECT, related_name="learnings"
     )
+    family = models.CharField(max_length=80, blank=True, default="")
+    """Instead of a group: it is about all groups of that family."""
     title = models.CharField(max_length=200)
     category = models.CharField(max_length=40)
     problem = models.TextField(blank=True, default="")
@@ -87,6 +79,33 @@ class Learning(models.Model):
     doc_path = models.CharField(max_length=500, blank=True, default="")
     helpful_count = models.PositiveIntegerField(default=0)
     harmful_count = models.PositiveIntegerField(default=0)
+    irrelevant_count = models.PositiveIntegerField(default=0)
+
+    owner = models.CharField(max_length=32, blank=True, default="")
+    """Who hears of it when it doesn't hold; the lead when nobody is named, or nobody there."""
+    rule_hashes = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    """Of the texts that agents were given as guidance, the newest last: who had which is asked."""
+    recurrence_from = models.DateTimeField(null=True, blank=True)
+    """Repeats count from here: its publication, its last revision, or its last resolution."""
+    exposed_repeats = models.PositiveIntegerField(default=0)
+    """Failures since then of agents that had been told; too many, and it is watched."""
+    unexposed_repeats = models.PositiveIntegerField(default=0)
+    """The others: a fault of delivery, not of the learning."""
+    last_repeat_at = models.DateTimeField(null=True, blank=True)
+    watch_since = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    """Since when what it is about counts as dealt with."""
+    regressed_at = models.DateTimeField(null=True, blank=True)
+    """When that was last found to be wrong."""
+    review_asked_at = models.DateTimeField(null=True, blank=True)
+    retire_reason = models.CharField(max_length=500, blank=True, default="")
+    superseded_by = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="supersedes"
+    )
+    diagnosis = models.ForeignKey(
+        Dispatch, null=True, blank=True, on_delete=models.PROTECT, related_name="diagnoses"
+    )
+    """The work that was to find rule and reason."""
 
     objects = LearningQuerySet.as_manager()
 
@@ -101,11 +120,11 @@ class Learning(models.Model):
             ),
             models.CheckConstraint(
                 name="learning_published_has_time",
-                condition=_exactly_when(_PUBLISHED, Q(published_at__isnull=False)),
+                condition=exactly_when(_PUBLISHED, Q(published_at__isnull=False)),
             ),
             models.CheckConstraint(
                 name="learning_retired_has_time",
-                condition=_exactly_when(_RETIRED, Q(retired_at__isnull=False)),
+                condition=exactly_when(_RETIRED, Q(retired_at__isnull=False)),
             ),
             models.CheckConstraint(
                 name="learning_published_has_approver", condition=~_PUBLISHED | ~Q(approved_by="")
@@ -119,14 +138,34 @@ class Learning(models.Model):
                 condition=Q(announced_at__isnull=True) | Q(published_at__isnull=False),
             ),
             models.CheckConstraint(
-                name="learning_by_rule_has_group",
+                name="learning_by_rule_has_source",
                 condition=~Q(origin=LearningOrigin.RULE.value)
-                | Q(group__isnull=False, counted_from__isnull=False),
+                | (Q(counted_from__isnull=False) & (Q(group__isnull=False) | ~Q(family=""))),
+            ),
+            models.CheckConstraint(
+                name="learning_group_or_family", condition=Q(group__isnull=True) | Q(family="")
+            ),
+            models.CheckConstraint(
+                name="learning_watched_has_time",
+                condition=exactly_when(_WATCHED, Q(watch_since__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="learning_superseded_is_retired",
+                condition=Q(superseded_by__isnull=True) | _RETIRED,
+            ),
+            models.CheckConstraint(
+                name="learning_superseded_by_another",
+                condition=Q(superseded_by__isnull=True) | ~Q(superseded_by=F("id")),
             ),
             models.UniqueConstraint(
                 name="learning_one_live_per_group",
                 fields=["group"],
                 condition=one_of("status", LIVE),
+            ),
+            models.UniqueConstraint(
+                name="learning_one_live_per_family",
+                fields=["family"],
+                condition=one_of("status", LIVE) & ~Q(family=""),
             ),
         ]
         indexes = [
@@ -138,91 +177,13 @@ class Learning(models.Model):
                 fields=["id"],
                 condition=Q(status=LearningStatus.ACTIVE.value, announced_at__isnull=True),
             ),
+            # Sweep: whose review is due and nobody was asked.
+            models.Index(
+                name="learning_review_due",
+                fields=["review_at"],
+                condition=one_of("status", TOLD) & Q(review_asked_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.title
-
-
-class Injection(models.Model):
-    """A learning that an agent was told, so that it can be asked later whether it helped."""
-
-    learning = models.ForeignKey(Learning, on_delete=models.PROTECT, related_name="injections")
-    version = models.PositiveIntegerField()
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="injections")
-    attempt = models.ForeignKey(
-        Attempt, null=True, blank=True, on_delete=models.PROTECT, related_name="injections"
-    )
-    at = models.DateTimeField()
-    why = models.CharField(max_length=64)
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(
-                name="injection_once_per_attempt",
-                fields=["learning", "version", "agent", "attempt"],
-                nulls_distinct=False,
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.learning_id} v{self.version} to {self.agent_id}"
-
-
-class Feedback(models.Model):
-    """A vote, append-only; of one voter the latest counts."""
-
-    learning = models.ForeignKey(Learning, on_delete=models.PROTECT, related_name="feedback")
-    version = models.PositiveIntegerField()
-    voter = models.CharField(max_length=64)
-    vote = models.CharField(max_length=16, choices=choices_of(Vote))
-    reason = models.TextField(blank=True, default="")
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["-id"]
-        verbose_name_plural = "feedback"
-        constraints = [
-            models.CheckConstraint(name="feedback_vote_known", condition=one_of("vote", Vote))
-        ]
-        indexes = [
-            # Counting: each voter's latest vote on a learning.
-            models.Index(name="feedback_of_voter", fields=["learning", "voter", "-id"])
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.voter}: {self.vote}"
-
-
-class AnalysisRun(models.Model):
-    """One look through the failures, and what it did."""
-
-    trigger = models.CharField(max_length=16, choices=choices_of(Trigger))
-    iso_week = models.CharField(max_length=8)
-    started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
-    window_from = models.DateTimeField()
-    window_to = models.DateTimeField()
-    patterns_found = models.PositiveIntegerField(default=0)
-    learnings_made = models.PositiveIntegerField(default=0)
-    learnings_refreshed = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.CheckConstraint(
-                name="analysisrun_trigger_known", condition=one_of("trigger", Trigger)
-            ),
-            models.CheckConstraint(
-                name="analysisrun_window_forward", condition=Q(window_from__lt=F("window_to"))
-            ),
-            models.UniqueConstraint(
-                name="analysisrun_one_weekly_per_week",
-                fields=["iso_week"],
-                condition=Q(trigger=Trigger.WEEKLY.value),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.trigger} {self.iso_week}"
