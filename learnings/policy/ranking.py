@@ -1,11 +1,12 @@
-"""Which learnings an agent is told, and how many fit."""
+"""Which learnings an agent is told, in which order, and how many fit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from learnings.policy.scope import Fit, Reader, Scope, fit
 
 MOST = 8
 TOKEN_BUDGET = 600
@@ -20,20 +21,15 @@ class Candidate:
     """A learning that may be told."""
 
     learning_id: int
-    group_id: int | None
-    agents: frozenset[str] = field(default_factory=frozenset)
-    """Whom it is for; empty: everybody."""
-    types: frozenset[str] = field(default_factory=frozenset)
+    group_id: int | None = None
+    family: str = ""
+    """Instead of a group."""
+    scope: Scope = field(default_factory=Scope)
+    watched: bool = False
+    """Whether the mistake came back to agents that knew of it."""
+    words: float = 0.0
+    """How well it answers the words of the work, by PostgreSQL's rank; 0: not at all."""
     published_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reader:
-    """Who is to be told, and what happened to them."""
-
-    name: str
-    groups: AbstractSet[int]
-    types: AbstractSet[str]
 
 
 @dataclass(frozen=True)
@@ -44,23 +40,57 @@ class Match:
     why: str
 
 
-def rank(candidates: Sequence[Candidate], reader: Reader) -> list[Match]:
-    """What the reader hit itself first, then its types of failure, then the newest."""
-    for_reader = [one for one in candidates if not one.agents or reader.name in one.agents]
-    newest_first = sorted(for_reader, key=lambda one: (one.published_at, one.learning_id))[::-1]
-    tiers: tuple[list[Match], ...] = ([], [], [])
-    for one in newest_first:
-        tier, why = _tier(one, reader)
-        tiers[tier].append(Match(one.learning_id, why))
-    return [match for tier in tiers for match in tier]
+def rank(candidates: Iterable[Candidate], reader: Reader) -> list[Match]:
+    """The best first; what is for others is left out.
+
+    What the reader or its work met goes first, the watched before the others, since being told
+    once wasn't enough. Then what the scope says is for this very work, then what shares its words,
+    then what shares its type of failure, then the newest.
+    """
+    fitting = [(one, how) for one in candidates if (how := fit(one.scope, reader)) is not None]
+    fitting.sort(key=lambda pair: _key(pair[0], pair[1], reader), reverse=True)
+    return [Match(one.learning_id, _why(one, how, reader)) for one, how in fitting]
 
 
-def _tier(one: Candidate, reader: Reader) -> tuple[int, str]:
-    if one.group_id in reader.groups:
-        return 0, "you hit it"
-    if one.types & reader.types:
-        return 1, "same type of failure"
-    return 2, "recent"
+def _key(one: Candidate, how: Fit, reader: Reader) -> tuple[object, ...]:
+    met = _met(one, reader)
+    return (
+        bool(met),
+        bool(met) and one.watched,
+        how.strength,
+        one.words,
+        how.error_type,
+        one.published_at,
+        one.learning_id,
+    )
+
+
+def _met(one: Candidate, reader: Reader) -> str:
+    about = one.group_id or one.family
+    if not about:
+        return ""
+    if about in reader.groups:
+        return "you hit it"
+    return "this work hit it" if about in reader.work_groups else ""
+
+
+def _why(one: Candidate, how: Fit, reader: Reader) -> str:
+    met = _met(one, reader)
+    if met:
+        return met
+    reasons = [
+        words
+        for holds, words in (
+            (how.agent, "for you"),
+            (how.path, "same files"),
+            (how.tool, "same tool"),
+            (one.words > 0, "same words"),
+        )
+        if holds
+    ]
+    if not reasons and how.error_type:
+        return "same type of failure"
+    return ", ".join(reasons) or "recent"
 
 
 def tokens(text: str) -> int:

@@ -6,25 +6,27 @@ Of other agents' words only approved learnings and messages to this very agent r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+
+from django.db import transaction
 
 from agents import queries as agent_queries
 from agents.models import Agent, Attempt, Dispatch, Message
 from agents.policy import clip
 from agents.states import AttemptOutcome, Priority
+from failures.flags import plain_line
 from failures.models import Failure
+from failures.services.guidance import Shown, note_shown
+from failures.states import GuidanceVia
 from learnings.models import Injection, Learning
-from learnings.policy.flags import plain_line
-from learnings.policy.ranking import Candidate, Match, Reader, rank, within_budget
+from learnings.policy.ranking import Match, within_budget
+from learnings.services.matching import matches_for
 
 MOST_MESSAGES = 5
 MOST_FAILURES = 3
-MOST_CANDIDATES = 1_000
 CONSIDERED = 24
 """So many of the best are read in full: a short one may fit where a long one doesn't."""
-RECENT_FAILURES = 500
 SOLUTION_SHOWN = 600
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -64,26 +66,42 @@ def brief(agent: Agent, dispatch: Dispatch | None) -> Briefing:
         attempt=_running_attempt(agent, work),
         messages=list(unread[:MOST_MESSAGES]),
         failures=failures,
-        learnings=_chosen(agent),
+        learnings=_chosen(agent, work),
     )
 
 
 def record_told(briefing: Briefing, *, now: datetime) -> None:
     """Note what the agent was told; the same again for the same attempt is noted once."""
-    Injection.objects.bulk_create(
-        [
-            Injection(
-                learning=told.learning,
-                version=told.learning.version,
-                agent=briefing.agent,
-                attempt=briefing.attempt,
-                at=now,
-                why=told.why,
-            )
-            for told in briefing.learnings
-        ],
-        ignore_conflicts=True,
-    )
+    with transaction.atomic():
+        Injection.objects.bulk_create(
+            [
+                Injection(
+                    learning=told.learning,
+                    version=told.learning.version,
+                    agent=briefing.agent,
+                    attempt=briefing.attempt,
+                    at=now,
+                    why=told.why,
+                )
+                for told in briefing.learnings
+            ],
+            ignore_conflicts=True,
+        )
+        # By its rule, which is what answers and instructions tell, so that all ways count alike.
+        note_shown(
+            [
+                Shown(
+                    group_id=told.learning.group_id,
+                    text=told.learning.rule,
+                    agent=briefing.agent,
+                    attempt=briefing.attempt,
+                    via=GuidanceVia.BRIEFING,
+                )
+                for told in briefing.learnings
+                if told.learning.group_id is not None
+            ],
+            now=now,
+        )
 
 
 def _running_attempt(agent: Agent, dispatch: Dispatch | None) -> Attempt | None:
@@ -94,32 +112,8 @@ def _running_attempt(agent: Agent, dispatch: Dispatch | None) -> Attempt | None:
     ).first()
 
 
-def _chosen(agent: Agent) -> list[Told]:
-    candidates = [
-        Candidate(
-            learning_id=pk,
-            group_id=group_id,
-            agents=frozenset(scope.get("agents") or ()),
-            types=frozenset(scope.get("types") or ()),
-            published_at=published_at or EPOCH,
-        )
-        for pk, group_id, scope, published_at in Learning.objects.told()
-        .order_by("-id")
-        .values_list("id", "group_id", "scope", "published_at")[:MOST_CANDIDATES]
-    ]
-    if not candidates:
-        return []
-    return _fitting(rank(candidates, _reader(agent))[:CONSIDERED])
-
-
-def _reader(agent: Agent) -> Reader:
-    mine = Failure.objects.filter(agent=agent).order_by("-created_at")
-    hit = list(mine.values_list("group_id", "error_type")[:RECENT_FAILURES])
-    return Reader(
-        name=agent.name,
-        groups={group for group, _ in hit},
-        types={error_type for _, error_type in hit},
-    )
+def _chosen(agent: Agent, work: Dispatch | None) -> list[Told]:
+    return _fitting(matches_for(agent, work)[:CONSIDERED])
 
 
 def _fitting(matches: list[Match]) -> list[Told]:

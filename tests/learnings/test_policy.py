@@ -10,7 +10,7 @@ from failures.states import ErrorType, ResolutionOutcome
 from learnings.policy import drafts
 from learnings.policy.drafts import Facts, PastResolution, draft
 from learnings.policy.flags import plain_line, review_flags
-from learnings.policy.ranking import TOKEN_BUDGET, Candidate, Reader, rank, tokens, within_budget
+from learnings.policy.ranking import TOKEN_BUDGET, tokens, within_budget
 from learnings.states import LEARNING_MOVES, Approval, LearningStatus
 
 T0 = datetime(2026, 11, 19, 12, tzinfo=UTC)
@@ -171,40 +171,6 @@ def test_what_tools_say_every_day_is_not_flagged(text):
 
 def test_a_line_is_plain():
     assert plain_line("a\n b\x1b[1m\u202e c\x00") == "a b[1m c"
-
-
-def candidate(pk: int, *, group: int | None = None, hours: int = 0, **fields) -> Candidate:
-    return Candidate(
-        learning_id=pk, group_id=group, published_at=T0 + timedelta(hours=hours), **fields
-    )
-
-
-def test_what_one_hit_comes_first_then_the_type_then_the_newest():
-    reader = Reader(name="SAM", groups={7}, types={"build"})
-    matches = rank(
-        [
-            candidate(1, hours=9),
-            candidate(2, hours=8, types=frozenset({"build"})),
-            candidate(3, hours=1, group=7),
-            candidate(4, hours=10),
-        ],
-        reader,
-    )
-
-    assert [match.learning_id for match in matches] == [3, 2, 4, 1]
-    assert [match.why for match in matches][:2] == ["you hit it", "same type of failure"]
-
-
-def test_a_learning_for_others_is_not_told():
-    reader = Reader(name="SAM", groups=set(), types=set())
-
-    assert rank([candidate(1, agents=frozenset({"LEO"}))], reader) == []
-
-
-def test_without_a_group_nobody_has_hit_it():
-    reader = Reader(name="SAM", groups={1}, types=set())
-
-    assert rank([candidate(1, group=None)], reader)[0].why == "recent"
 
 
 def test_at_most_eight_learnings_and_600_tokens_are_told():
