@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from django.db import connection
 from django.db.models import QuerySet
 
 from agents.errors import NotFoundError
@@ -38,6 +41,22 @@ def group_by_id(pk: int) -> FailureGroup:
 def last_failures_of(dispatch: Dispatch, *, limit: int = 3) -> list[Failure]:
     """What went wrong on this dispatch, the newest first."""
     return list(failures().filter(attempt__dispatch=dispatch)[:limit])
+
+
+_LAST_OF_EACH = """
+SELECT f.id FROM unnest(%s::bigint[]) AS d (id)
+CROSS JOIN LATERAL (
+    SELECT f.id FROM agents_attempt t JOIN failures_failure f ON f.attempt_id = t.id
+    WHERE t.dispatch_id = d.id ORDER BY f.id DESC LIMIT %s) AS f
+"""
+
+
+def last_failures_of_each(dispatches: Collection[int], *, limit: int) -> list[Failure]:
+    """The last `limit` failures of each of these dispatches, the newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_OF_EACH, [list(dispatches), limit])
+        ids = [pk for (pk,) in cursor.fetchall()]
+    return list(failures().select_related("attempt").filter(id__in=ids))
 
 
 def incidents() -> QuerySet[Incident]:

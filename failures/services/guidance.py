@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,6 +66,21 @@ def log_and_answer(report: NewFailure, *, now: datetime) -> Failure:
         failure = log_failure(report, now=now)
         note_answer(failure, now=now)
     return failure
+
+
+@dataclass(frozen=True)
+class KnownFix:
+    """What an approved learning says about a group, now."""
+
+    group_id: int
+    text: str
+
+
+def known_fixes(fingerprints: Collection[str]) -> dict[str, KnownFix]:
+    """What is known of these failures, by fingerprint; nothing where nothing is."""
+    found = FailureGroup.objects.filter(fingerprint__in=set(fingerprints)).exclude(guidance="")
+    rows = found.values_list("fingerprint", "id", "guidance")
+    return {fingerprint: KnownFix(pk, text) for fingerprint, pk, text in rows}
 
 
 def shown_of(group: FailureGroup, *, limit: int) -> list[GuidanceShown]:

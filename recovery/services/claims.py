@@ -67,7 +67,7 @@ def claim_work(
     claimed = _claim(request, condition=WIDE_OPEN, now=now)
     if not claimed:
         claimed = _claim_by_steps(request, now=now)
-    guidance.note_instructions(claimed, now=now)
+    guidance.complete_instructions(claimed, now=now)
     return claimed
 
 

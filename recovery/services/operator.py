@@ -26,7 +26,8 @@ from agents.states import (
 )
 from failures import queries as failure_queries
 from recovery import policy
-from recovery.services.outcomes import instructions_for, settle
+from recovery.policy_instructions import steps
+from recovery.services.outcomes import settle
 
 REASON_LIMIT = 500
 
@@ -140,7 +141,7 @@ def _choose_strategy(dispatch: Dispatch) -> None:
     used = dispatch.attempts.order_by("lease_epoch").values_list("strategy", flat=True)
     strategy = policy.next_strategy([Strategy(name) for name in used])
     dispatch.next_strategy = strategy.value
-    dispatch.instructions = instructions_for(dispatch, strategy, failures[0])
+    dispatch.instructions = steps(strategy)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -14,13 +13,13 @@ from agents import queries as agent_queries
 from agents.models import Agent, Attempt, Dispatch
 from agents.services.leases import LEAVE_FIELDS, close_attempt, leave_running
 from agents.states import AttemptOutcome, DispatchStatus, Strategy
-from failures import queries as failure_queries
 from failures.models import Failure
 from failures.services.incidents import resolve_by_key
 from failures.services.log import NewFailure, log_failure
 from failures.services.opening import NewIncident, open_incident
 from failures.states import ErrorType, IncidentKind
 from recovery import policy, policy_breaker, queries
+from recovery.policy_instructions import steps
 from recovery.services import breakers
 
 KEEP_FOR = timedelta(seconds=60)
@@ -78,17 +77,17 @@ def after_failure(
     )
     dispatch.last_fingerprint = failure.fingerprint
     close_attempt(attempt, AttemptOutcome.FAILED, reason=plan.reason, now=now)
-    carry_out(plan, dispatch, failure, now=now)
+    carry_out(plan, dispatch, now=now)
 
 
-def carry_out(plan: policy.Plan, dispatch: Dispatch, failure: Failure, *, now: datetime) -> None:
+def carry_out(plan: policy.Plan, dispatch: Dispatch, *, now: datetime) -> None:
     """Move a locked running dispatch to where `plan` says."""
     dispatch.reason = plan.reason
     match plan:
         case policy.Retry(at=at, strategy=strategy, elsewhere=elsewhere):
             leave_running(dispatch, DispatchStatus.RETRYING, now=now)
             dispatch.run_at, dispatch.next_strategy = at, strategy.value
-            dispatch.instructions = instructions_for(dispatch, strategy, failure)
+            dispatch.instructions = steps(strategy)
             if elsewhere:
                 give_to_others(dispatch)
             else:
@@ -133,25 +132,6 @@ def _keep_for_agent(dispatch: Dispatch, at: datetime) -> None:
     """Open work is kept a while for the agent that knows it."""
     if dispatch.open_to_all:
         dispatch.agent_until = at + KEEP_FOR
-
-
-def instructions_for(dispatch: Dispatch, strategy: Strategy, failure: Failure) -> str:
-    """The next attempt's text, fed with this dispatch's last failures and the known fix."""
-    evidence = [
-        policy.Evidence(
-            attempt=found.attempt.number if found.attempt else 0,
-            agent=found.agent.name,
-            error_type=found.error_type,
-            message=found.message,
-        )
-        for found in failure_queries.last_failures_of(dispatch)
-    ]
-    return policy.instructions(
-        strategy,
-        evidence=evidence,
-        guidance=policy.Guidance(group=failure.group_id, text=failure.group.guidance),
-        fence=f"-----{secrets.token_hex(6)}",
-    )
 
 
 def exhaust(dispatch: Dispatch, *, now: datetime) -> None:
