@@ -73,3 +73,34 @@ class Verdict(StrEnum):
     WORKING = "working"
     NOT_WORKING = "not_working"
     UNPROVEN = "unproven"
+
+
+class RevisionSource(StrEnum):
+    """Where the words of a revision come from."""
+
+    DIAGNOSIS = "diagnosis"
+    """The lead was asked for rule and reason."""
+    RESOLUTION = "resolution"
+    """An agent noted what had helped it."""
+
+
+class RevisionStatus(StrEnum):
+    """What became of new words for a learning."""
+
+    PROPOSED = "proposed"
+    """Waits for a person."""
+    APPLIED = "applied"
+    """They are the learning's."""
+    REJECTED = "rejected"
+    """Refused by a person, or nothing that could be used."""
+    SUPERSEDED = "superseded"
+    """Others were applied first."""
+
+
+_R = RevisionStatus
+REVISION_MOVES: Mapping[RevisionStatus, frozenset[RevisionStatus]] = {
+    _R.PROPOSED: frozenset({_R.APPLIED, _R.REJECTED, _R.SUPERSEDED}),
+    _R.APPLIED: frozenset(),
+    _R.REJECTED: frozenset(),
+    _R.SUPERSEDED: frozenset(),
+}

@@ -1,6 +1,7 @@
 """The rows of what was learned."""
 
 from learnings.models.learning import Learning, LearningQuerySet
+from learnings.models.revision import LearningRevision
 from learnings.models.run import THE_SWITCH, AnalysisRun, InjectionSwitch
 from learnings.models.told import Feedback, Injection
 
@@ -12,4 +13,5 @@ __all__ = [
     "InjectionSwitch",
     "Learning",
     "LearningQuerySet",
+    "LearningRevision",
 ]

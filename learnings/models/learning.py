@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
 from agents.models import Dispatch
 from agents.models.fields import choices_of, exactly_when, one_of
 from failures.models import FailureGroup
+from learnings.search import LEARNING_WORDS
 from learnings.states import LIVE, PUBLISHED, TOLD, LearningOrigin, LearningStatus
 
 _PUBLISHED = one_of("status", PUBLISHED)
@@ -183,6 +185,8 @@ class Learning(models.Model):
                 fields=["review_at"],
                 condition=one_of("status", TOLD) & Q(review_asked_at__isnull=True),
             ),
+            # Briefings: what shares words with the work.
+            GinIndex(LEARNING_WORDS, name="learning_words"),
         ]
 
     def __str__(self) -> str:
