@@ -44,6 +44,26 @@ class GroupStatus(StrEnum):
     """It was resolved, and came back."""
 
 
+_G = GroupStatus
+GROUP_MOVES: Mapping[GroupStatus, frozenset[GroupStatus]] = {
+    _G.OPEN: frozenset({_G.RESOLVED, _G.IGNORED}),
+    _G.RESOLVED: frozenset({_G.OPEN, _G.IGNORED, _G.REGRESSED}),
+    _G.IGNORED: frozenset({_G.OPEN, _G.RESOLVED}),
+    _G.REGRESSED: frozenset({_G.RESOLVED, _G.IGNORED}),
+}
+
+
+class AliasKind(StrEnum):
+    """Why a group is held for another."""
+
+    HAND = "hand"
+    """Somebody said so."""
+    WEEKLY = "weekly"
+    """Their titles differ in one word only."""
+    VERSION = "version"
+    """A new version of the fingerprint names the same failures."""
+
+
 class Severity(StrEnum):
     """How bad an incident is."""
 

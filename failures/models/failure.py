@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
+from django.db.models import F, Q
 
 from agents.models import Agent, Attempt
 from agents.models.fields import choices_of, one_of
 from failures.policy import group_title
 from failures.states import ErrorType, GroupStatus, ResolutionOutcome
 
+_RESOLVED = Q(status=GroupStatus.RESOLVED.value)
+
 
 class FailureGroup(models.Model):
-    """Failures with one fingerprint: the same mistake, as far as text can tell."""
+    """Failures with one fingerprint: the same mistake, as far as text can tell.
+
+    Groups that people or EVOX hold for one mistake have one root. All rows stay where they are;
+    what is shown is the root's, summed over its members: `failures.queries` says how.
+    """
 
     fingerprint = models.CharField(max_length=80, unique=True)
     family = models.CharField(max_length=80, blank=True, default="")
@@ -20,14 +29,53 @@ class FailureGroup(models.Model):
     """The significant line with its values masked; safe to show to anybody."""
     tool_code = models.CharField(max_length=120, blank=True, default="")
     error_class = models.CharField(max_length=120, blank=True, default="")
+    classified_type = models.CharField(
+        max_length=16, choices=choices_of(ErrorType), blank=True, default=""
+    )
+    """What its first failure's text says that it is; empty in rows from before that was asked."""
     count = models.PositiveIntegerField(default=0)
+    """Failures with its own fingerprint."""
     status = models.CharField(
         max_length=16, choices=choices_of(GroupStatus), default=GroupStatus.OPEN.value
     )
+    """Its own; a member's shows again when it is taken out of its root."""
+    resolution = models.TextField(blank=True, default="")
+    resolved_by = models.CharField(max_length=64, blank=True, default="")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    """Of the last time that somebody resolved it; kept when it regresses."""
     guidance = models.TextField(blank=True, default="")
     """What an approved learning says about it; written from above."""
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="members",
+        db_index=False,
+        db_constraint=False,
+    )
+    """Its root, as its standing alias says; written with that alias only."""
+    is_root = models.GeneratedField(
+        expression=models.ExpressionWrapper(
+            Q(merged_into__isnull=True), output_field=models.BooleanField()
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
+    root_is_root = models.GeneratedField(
+        expression=models.Case(models.When(merged_into__isnull=False, then=True), default=None),
+        output_field=models.BooleanField(null=True),
+        db_persist=True,
+    )
+    """With `merged_into` it refers to (id, is_root), so that no root has a root itself."""
+
+    # What a root stands at: set by queries.groups(), summed over its members.
+    total: int
+    seen_first: datetime
+    seen_last: datetime
+    known_fix: str
 
     class Meta:
         ordering = ["-last_seen_at"]
@@ -38,16 +86,40 @@ class FailureGroup(models.Model):
             models.CheckConstraint(
                 name="failuregroup_error_type_known", condition=one_of("error_type", ErrorType)
             ),
+            models.CheckConstraint(
+                name="failuregroup_classified_type_known",
+                condition=one_of("classified_type", ["", *ErrorType]),
+            ),
+            models.CheckConstraint(
+                name="failuregroup_resolved_has_who_and_when",
+                condition=~_RESOLVED | (Q(resolved_at__isnull=False) & ~Q(resolved_by="")),
+            ),
+            models.CheckConstraint(
+                name="failuregroup_not_its_own_root", condition=~Q(merged_into=F("id"))
+            ),
+            # The other end of the key failuregroup_no_chain, which the migration adds.
+            models.UniqueConstraint(name="failuregroup_roots", fields=["id", "is_root"]),
         ]
         indexes = [
             # Page and API: what happened last.
             models.Index(name="failuregroup_recent", fields=["-last_seen_at"]),
             # Patterns: groups of one family.
             models.Index(name="failuregroup_family", fields=["family"]),
+            # All: the members of a root; most groups have none.
+            models.Index(
+                name="failuregroup_members",
+                fields=["merged_into"],
+                condition=Q(merged_into__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.title or self.fingerprint
+
+    @property
+    def root(self) -> FailureGroup:
+        """The group that stands for it: its root, or itself."""
+        return self.merged_into or self
 
     @property
     def title(self) -> str:
@@ -64,6 +136,11 @@ class Failure(models.Model):
     )
     group = models.ForeignKey(FailureGroup, on_delete=models.PROTECT, related_name="failures")
     error_type = models.CharField(max_length=16, choices=choices_of(ErrorType))
+    """As its reporter called it."""
+    classified_type = models.CharField(
+        max_length=16, choices=choices_of(ErrorType), blank=True, default=""
+    )
+    """As its text says; empty in rows from before that was asked."""
     message = models.TextField(blank=True)
     context = models.JSONField(default=dict, blank=True)
     ticket_id = models.CharField(max_length=64, blank=True, default="")
@@ -74,6 +151,11 @@ class Failure(models.Model):
     )
     created_at = models.DateTimeField()
 
+    # What its root stands at: set by queries.failures() and by the log, which read it along.
+    root_pk: int
+    occurrences: int
+    known_fix: str
+
     class Meta:
         ordering = ["-id"]
         constraints = [
@@ -82,6 +164,10 @@ class Failure(models.Model):
             ),
             models.CheckConstraint(
                 name="failure_outcome_known", condition=one_of("outcome", ResolutionOutcome)
+            ),
+            models.CheckConstraint(
+                name="failure_classified_type_known",
+                condition=one_of("classified_type", ["", *ErrorType]),
             ),
         ]
         indexes = [

@@ -21,9 +21,10 @@ from failures.states import ErrorType, ResolutionOutcome
 # Ordered by fingerprint, so that two bulks that share groups can't lock each other out.
 _UPSERT_GROUPS = """
 INSERT INTO failures_failuregroup AS g (fingerprint, family, error_type, template, tool_code,
-    error_class, count, status, guidance, first_seen_at, last_seen_at)
-SELECT fingerprint, family, error_type, template, tool_code, error_class, n, 'open', '',
-       %(now)s, %(now)s
+    error_class, classified_type, count, status, resolution, resolved_by, guidance,
+    first_seen_at, last_seen_at)
+SELECT fingerprint, family, error_type, template, tool_code, error_class, '', n, 'open', '', '',
+       '', %(now)s, %(now)s
 FROM unnest(%(fingerprint)s::varchar[], %(family)s::varchar[], %(error_type)s::varchar[],
             %(template)s::varchar[], %(tool_code)s::varchar[], %(error_class)s::varchar[],
             %(n)s::int[])

@@ -158,7 +158,7 @@ def test_a_wrong_address_or_filter_has_the_error_shape(path: str, status: int) -
 @pytest.mark.django_db
 def test_a_resolved_group_that_comes_back_has_regressed() -> None:
     group = post("failures", FAILURE).json()["groupId"]
-    FailureGroup.objects.update(status="resolved")
+    FailureGroup.objects.update(status="resolved", resolved_by="ana", resolved_at=T0)
     post("failures", FAILURE)
 
     assert get(f"failure-groups/{group}").json()["status"] == "regressed"
