@@ -54,22 +54,11 @@ class FailureGroup(models.Model):
         on_delete=models.PROTECT,
         related_name="members",
         db_index=False,
-        db_constraint=False,
     )
-    """Its root, as its standing alias says; written with that alias only."""
-    is_root = models.GeneratedField(
-        expression=models.ExpressionWrapper(
-            Q(merged_into__isnull=True), output_field=models.BooleanField()
-        ),
-        output_field=models.BooleanField(),
-        db_persist=True,
-    )
-    root_is_root = models.GeneratedField(
-        expression=models.Case(models.When(merged_into__isnull=False, then=True), default=None),
-        output_field=models.BooleanField(null=True),
-        db_persist=True,
-    )
-    """With `merged_into` it refers to (id, is_root), so that no root has a root itself."""
+    """Its root, as its standing alias says; written with that alias only.
+
+    The trigger failuregroup_no_chain keeps a root from having a root itself.
+    """
 
     # What a root stands at: set by queries.groups(), summed over its members.
     total: int
@@ -97,8 +86,6 @@ class FailureGroup(models.Model):
             models.CheckConstraint(
                 name="failuregroup_not_its_own_root", condition=~Q(merged_into=F("id"))
             ),
-            # The other end of the key failuregroup_no_chain, which the migration adds.
-            models.UniqueConstraint(name="failuregroup_roots", fields=["id", "is_root"]),
         ]
         indexes = [
             # Page and API: what happened last.
