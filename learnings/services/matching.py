@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.postgres.search import SearchRank
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from agents.models import Agent, Dispatch
 from failures.models import Failure
+from failures.queries import ROOT_OF_FAILURE
 from failures.search import any_of
 from failures.words import looks_like_path, paths_in, search_words
 from learnings.models import Learning, LearningQuerySet
@@ -28,9 +30,10 @@ MOST_WORDS = 40
 OWN_FAILURES = 500
 WORK_FAILURES = 20
 _FILE_KEYS = ("files", "paths", "file", "path")
+_ROOT = Coalesce(F("group__merged_into"), F("group"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILED = (
-    "group_id",
+    "root",
     "group__family",
     "error_type",
     "group__template",
@@ -64,7 +67,7 @@ def _past_of(work: Dispatch | None) -> _Past:
     past = _Past()
     if work is None:
         return past
-    newest = Failure.objects.order_by("-id").values_list(*_FAILED)
+    newest = Failure.objects.annotate(root=ROOT_OF_FAILURE).order_by("-id").values_list(*_FAILED)
     _add(past, newest.filter(attempt__dispatch=work)[:WORK_FAILURES])
     if work.ticket_id:
         _add(past, newest.filter(ticket_id=work.ticket_id)[:WORK_FAILURES])
@@ -81,8 +84,9 @@ def _add(past: _Past, rows: Iterable[tuple[Any, ...]]) -> None:
 
 
 def _reader(agent: Agent, work: Dispatch | None, past: _Past) -> Reader:
-    mine = Failure.objects.filter(agent=agent).order_by("-created_at")
-    hit = list(mine.values_list("group_id", "group__family", "error_type")[:OWN_FAILURES])
+    mine = Failure.objects.filter(agent=agent).annotate(root=ROOT_OF_FAILURE)
+    newest = mine.order_by("-created_at").values_list("root", "group__family", "error_type")
+    hit = list(newest[:OWN_FAILURES])
     own: set[int | str] = {group for group, _, _ in hit} | {family for _, family, _ in hit}
     return Reader(
         name=agent.name,
@@ -127,16 +131,17 @@ def _texts(work: Dispatch, past: _Past, reader: Reader) -> list[str]:
 
 
 def _candidates(reader: Reader, words: Sequence[str]) -> list[Candidate]:
-    told = Learning.objects.told()
+    told = Learning.objects.told().annotate(root=_ROOT)
     ranks = _ranks(told, words)
     met = reader.groups | reader.work_groups
     ids = [one for one in met if isinstance(one, int)]
     families = [one for one in met if isinstance(one, str) and one]
-    found = told.filter(Q(id__in=ranks) | Q(group__in=ids) | Q(family__in=families))
+    about = Q(group__in=ids) | Q(group__merged_into__in=ids) | Q(family__in=families)
+    found = told.filter(Q(id__in=ranks) | about)
     rows = {
         row[0]: row
         for kept in (found.order_by("-id")[:MOST_FOUND], told.order_by("-id")[:MOST_NEWEST])
-        for row in kept.values_list("id", "group_id", "family", "scope", "status", "published_at")
+        for row in kept.values_list("id", "root", "family", "scope", "status", "published_at")
     }
     return [
         Candidate(

@@ -13,7 +13,7 @@ from agents.clock import db_now
 from agents.models import Attempt
 from agents.services.agents import create_key, seed_team
 from agents.services.dispatches import NewDispatch, create_dispatch
-from failures.models import GuidanceShown
+from failures.models import FailureGroup, GuidanceShown
 from failures.policy import text_hash
 from learnings.models import Injection, Learning
 from learnings.policy.ranking import tokens
@@ -246,3 +246,12 @@ def test_a_thousand_learnings_cost_no_more_statements_than_one(world):
     texts = [one.text for one in brief(leo, work).learnings]
     assert len(texts) <= 8
     assert sum(tokens(text) for text in texts) <= 600
+
+
+def test_who_hit_a_member_of_a_merged_group_hit_the_group(learned, world):
+    other = world.fail("error TS9999: Something else entirely", by="LEO")
+    assert told(world, "LEO")[0][1] == "same type of failure"
+
+    FailureGroup.objects.filter(pk=other.group_id).update(merged_into=learned.group_id)
+
+    assert told(world, "LEO")[0][1] == "you hit it"
