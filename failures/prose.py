@@ -26,12 +26,24 @@ _ACTS = (
     "|consider|notify|contact|call|invoke|trigger|apply|enable|accept|confirm|authori[sz]e"
     "|escalate|elevate|login|log in|connect|change|replace|store|save|load|import|require"
 )
+_DONE = (
+    "run|executed|installed|downloaded|fetched|cloned|opened|visited|sent|posted|uploaded|exported"
+    "|published|shared|pasted|copied|pushed|committed|amended|merged|approved|deployed|granted"
+    "|dropped|wiped|erased|reset|reverted|disabled|skipped|bypassed|overridden|turned off|ignored"
+    "|trusted|deleted|removed|accepted|confirmed|authori[sz]ed|obeyed|followed|forwarded"
+)
 _ORDERS = re.compile(
     # At the beginning of a sentence, or after a word that leads over to one.
     rf"(?:^|[.!?:;,>*#\-\u2013\u2014]\s{{1,4}}|\b(?:then|and|just|simply|first|next|now|always"
     rf"|never|instead|please|to|must|should|can|may|let'?s|kindly|immediately)\s{{1,4}})"
     rf"(?:{_ACTS})\s{{1,4}}(?:the|all|this|that|these|those|it|your|our|my|any|every|every|each|a|an"
     r"|with|without|to|from|as|into|in|on|out|up|new|previous|prior|above|below|following)\b",
+    re.IGNORECASE,
+)
+# Somebody has to do something, without saying to what.
+_DUTIES = re.compile(
+    rf"\b(?:must|shall|should|ought to|(?:has|have|needs?) to|may|can)\s{{1,4}}(?:always |first |now )?"
+    rf"(?:be )?(?:{_DONE})\b",
     re.IGNORECASE,
 )
 _ADVICE = re.compile(
@@ -103,7 +115,7 @@ _WORD = re.compile(r"[A-Za-z\u00c0-\u024f']{2,}")
 def looks_written(line: str) -> list[str]:
     """Which marks of a text that tells its reader something `line` has: orders, advice, tale."""
     found = []
-    if _ORDERS.search(line):
+    if _ORDERS.search(line) or _DUTIES.search(line):
         found.append("orders")
     if _ADVICE.search(line):
         found.append("advice")
