@@ -42,8 +42,8 @@ _ORDERS = re.compile(
 )
 # Somebody has to do something, without saying to what.
 _DUTIES = re.compile(
-    rf"\b(?:must|shall|should|ought to|(?:has|have|needs?) to|may|can)\s{{1,4}}(?:always |first |now )?"
-    rf"(?:be )?(?:{_DONE})\b",
+    r"\b(?:must|shall|should|ought to|(?:has|have|needs?) to|may|can)\s{1,4}"
+    rf"(?:always |first |now )?(?:be )?(?:{_DONE})\b",
     re.IGNORECASE,
 )
 _ADVICE = re.compile(
