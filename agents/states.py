@@ -57,6 +57,15 @@ class AgentStatus(StrEnum):
     OFFLINE = "offline"
 
 
+class LifeState(StrEnum):
+    """What is known of a stretch of an agent's time."""
+
+    ALIVE = "alive"
+    """Its signs of life prove it."""
+    OFFLINE = "offline"
+    """It said that it goes, and has not come back."""
+
+
 class Priority(IntEnum):
     """How soon work should be taken; see `RANK_STEP` for what a step is worth."""
 

@@ -7,6 +7,7 @@ from agents.models.dispatch import Dispatch
 from agents.models.message import Channel, Message
 from agents.models.pause import Pause
 from agents.models.record import AuditEntry, IdempotencyRecord, SystemBeat
+from agents.models.segment import LifeSegment, ListeningSegment
 
 __all__ = [
     "Agent",
@@ -19,6 +20,8 @@ __all__ = [
     "DeliveryAttempt",
     "Dispatch",
     "IdempotencyRecord",
+    "LifeSegment",
+    "ListeningSegment",
     "Message",
     "Pause",
     "Sink",

@@ -91,11 +91,15 @@ class AgentSession(models.Model):
                 condition=Q(ended_at__isnull=True) | Q(ended_at__gte=models.F("started_at")),
             )
         ]
-        # Which sessions is this agent expected in?
         indexes = [
+            # Which sessions is this agent expected in?
             models.Index(
                 name="agentsession_open", fields=["agent"], condition=Q(ended_at__isnull=True)
-            )
+            ),
+            # Uptime: which sessions reach into this window?
+            models.Index(
+                name="agentsession_ended", fields=["ended_at"], condition=Q(ended_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -19,9 +19,11 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "audit entries"
-        # The timeline of one row.
         indexes = [
-            models.Index(name="auditentry_subject", fields=["subject_kind", "subject_id", "id"])
+            # The timeline of one row.
+            models.Index(name="auditentry_subject", fields=["subject_kind", "subject_id", "id"]),
+            # Figures: what did this person do lately?
+            models.Index(name="auditentry_by_actor", fields=["actor", "at"]),
         ]
 
     def __str__(self) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models.functions import Greatest
+from django.db import transaction
 
 from agents import queries
 from agents.callers import Caller, CallerKind
 from agents.errors import InvalidInputError, NotFoundError, NotYoursError
-from agents.models import Agent, AgentKey, AgentSession, Channel
+from agents.models import Agent, AgentKey, Channel
 from agents.models.agent import NAME_PATTERN
+from agents.services import life
 from agents.states import AgentRole, AgentStatus
 
 TEAM = (
@@ -103,17 +103,7 @@ def addressee(name: str, *, field: str = "agentName") -> Agent:
 
 def touch_agent(agent: Agent, *, now: datetime) -> None:
     """Record a sign of life; at most one write a second an agent."""
-    fresh = now - timedelta(seconds=1)
-    # A row that somebody else touches now is left to them: waiting for it, two bulks that name the
-    # same agents in another order would lock each other out.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE agents_agent SET last_seen_at = %(now)s WHERE id = (
-                   SELECT id FROM agents_agent
-                   WHERE id = %(id)s AND (last_seen_at IS NULL OR last_seen_at < %(fresh)s)
-                   FOR NO KEY UPDATE SKIP LOCKED)""",
-            {"now": now, "id": agent.pk, "fresh": fresh},
-        )
+    life.touch(agent.pk, now=now)
 
 
 def record_heartbeat(
@@ -123,22 +113,8 @@ def record_heartbeat(
 
     Raises NotYoursError when the session is another agent's.
     """
-    fields: dict[str, object] = {"last_seen_at": Greatest("last_seen_at", now)}
-    if status is not None:
-        fields["status"] = status.value
-    elif agent.status == AgentStatus.OFFLINE:
-        fields["status"] = AgentStatus.IDLE.value
-    with transaction.atomic():
-        Agent.objects.filter(pk=agent.pk).update(**fields)
-        if session is None:
-            return
-        row, _ = AgentSession.objects.get_or_create(
-            id=session, defaults={"agent": agent, "started_at": now, "last_seen_at": now}
-        )
-        if row.agent_id != agent.pk:
-            raise NotYoursError("This session is another agent's.")
-        ended = now if status is AgentStatus.OFFLINE else None
-        AgentSession.objects.filter(pk=session).update(last_seen_at=now, ended_at=ended)
+    if not life.heartbeat(agent.pk, status=status, session=session, now=now):
+        raise NotYoursError("This session is another agent's.")
 
 
 def retire_agent(agent: Agent, *, now: datetime) -> None:
