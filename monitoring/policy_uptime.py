@@ -1,0 +1,259 @@
+"""Uptime: what each second of an agent's time was. No database, no clock, whole UTC seconds.
+
+A second is of the first kind that fits:
+
+1. excluded: paused, announced offline, retired, or before the agent was made;
+2. expected, and proven alive by a sign of life: up;
+3. unknown: EVOX was not listening all the while in which a sign of life would have proven it;
+4. expected, and nothing proves it: down;
+5. not expected: excluded.
+
+So an agent is never held down for what EVOX could not hear: after a gap in its own listening a
+whole interval and grace go by before silence counts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from agents.policy_pauses import Span
+
+HOUR = 3_600
+FULL = 10_000
+"""A share of one, in hundredths of a percent."""
+COVERAGE_SHOWN_UNDER = 9_900
+
+_EXCLUDED, _ALIVE, _LISTENING, _EXPECTED = range(4)
+
+
+class SecondKind(StrEnum):
+    """What a second of an agent's time was."""
+
+    UP = "up"
+    DOWN = "down"
+    EXCLUDED = "excluded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What is known of an agent; spans may overlap, be empty, and reach out of the window."""
+
+    proof: timedelta
+    """For how long a sign of life proves life: the interval and the grace."""
+    alive: Sequence[Span] = ()
+    expected: Sequence[Span] = ()
+    """From a session's start or a claim to its end; see `definitions`."""
+    excluded: Sequence[Span] = ()
+    """Pauses, and when it had announced that it is offline."""
+    created_at: datetime | None = None
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, order=True)
+class Stretch:
+    """Consecutive seconds of one kind, in UTC; `end` is the first second after them."""
+
+    start: datetime
+    end: datetime
+    kind: SecondKind
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """How many seconds of a window were of each kind; their sum is the window."""
+
+    up: int = 0
+    down: int = 0
+    excluded: int = 0
+    unknown: int = 0
+
+    def __add__(self, other: Seconds) -> Seconds:
+        return Seconds(
+            self.up + other.up,
+            self.down + other.down,
+            self.excluded + other.excluded,
+            self.unknown + other.unknown,
+        )
+
+    @property
+    def window(self) -> int:
+        """All of them."""
+        return self.up + self.down + self.excluded + self.unknown
+
+    @property
+    def known(self) -> int:
+        """What the uptime is a share of: expected, and observed."""
+        return self.up + self.down
+
+    @property
+    def uptime(self) -> int | None:
+        """Hundredths of a percent, floored; None without a second to judge by.
+
+        10,000 (100.00 %) only without a second of down.
+        """
+        return FULL * self.up // self.known if self.known else None
+
+    @property
+    def coverage(self) -> int | None:
+        """The share of the window that the uptime speaks of, in hundredths of a percent, floored.
+
+        None for an empty window.
+        """
+        return FULL * self.known // self.window if self.window else None
+
+    @property
+    def coverage_matters(self) -> bool:
+        """Whether so little was known that it must be said beside the uptime."""
+        return self.coverage is None or self.coverage < COVERAGE_SHOWN_UNDER
+
+
+@dataclass
+class _Turn:
+    """By how much the number of spans of each lane changes at one second."""
+
+    steps: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+
+
+def percent(share: int | None) -> str:
+    """Such as "97.41 %", of hundredths of a percent; "no data" for None."""
+    return "no data" if share is None else f"{share // 100}.{share % 100:02d} %"
+
+
+def seconds_of(
+    history: History, *, listening: Sequence[Span], since: datetime, until: datetime
+) -> Seconds:
+    """How many seconds of [since, until) were of each kind."""
+    sums = dict.fromkeys(SecondKind, 0)
+    for kind, start, end in _pieces(history, listening, second(since), second(until)):
+        sums[kind] += end - start
+    return _seconds(sums)
+
+
+def hourly(
+    history: History, *, listening: Sequence[Span], since: datetime, until: datetime
+) -> dict[datetime, Seconds]:
+    """The same by the hour, by its first instant in UTC; the first and the last may be parts."""
+    sums: defaultdict[int, dict[SecondKind, int]] = defaultdict(
+        lambda: dict.fromkeys(SecondKind, 0)
+    )
+    for kind, start, end in _pieces(history, listening, second(since), second(until)):
+        for hour in range(start - start % HOUR, end, HOUR):
+            sums[hour][kind] += min(end, hour + HOUR) - max(start, hour)
+    return {instant(hour): _seconds(found) for hour, found in sums.items()}
+
+
+def stretches(
+    history: History, *, listening: Sequence[Span], since: datetime, until: datetime
+) -> list[Stretch]:
+    """[since, until) as consecutive stretches, no two neighbours of one kind."""
+    return [
+        Stretch(instant(start), instant(end), kind)
+        for kind, start, end in _pieces(history, listening, second(since), second(until))
+    ]
+
+
+def productive(
+    work: Iterable[Span], *, stalled: Iterable[Span], since: datetime, until: datetime
+) -> int:
+    """In how many seconds of [since, until) an agent held work and wasn't stuck on it."""
+    low, high = second(since), second(until)
+    held, stuck = _clipped(work, low, high), _clipped(stalled, low, high)
+    turns: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for lane, spans in enumerate((held, stuck)):
+        for start, end in spans:
+            turns[start][lane] += 1
+            turns[end][lane] -= 1
+    total, at, counts = 0, low, [0, 0]
+    for turn in sorted(turns):
+        total += turn - at if counts[0] and not counts[1] else 0
+        counts = [count + step for count, step in zip(counts, turns[turn], strict=True)]
+        at = turn
+    return total
+
+
+def second(at: datetime) -> int:
+    """The whole second, since 1970 in UTC, that an instant falls in, whatever zone it is told in.
+
+    Subtracting two instants of one zone would count by its clocks on the wall.
+    """
+    return int(at.timestamp() // 1)
+
+
+def instant(at: int) -> datetime:
+    """The beginning of that second, in UTC."""
+    return datetime.fromtimestamp(at, tz=UTC)
+
+
+def _pieces(
+    history: History, listening: Sequence[Span], low: int, high: int
+) -> Iterator[tuple[SecondKind, int, int]]:
+    lanes = (
+        [*_clipped(history.excluded, low, high), *_outside(history, low, high)],
+        _clipped(history.alive, low, high),
+        _observable(listening, int(history.proof.total_seconds()), low, high),
+        _clipped(history.expected, low, high),
+    )
+    turns: defaultdict[int, _Turn] = defaultdict(_Turn)
+    for lane, spans in enumerate(lanes):
+        for start, end in spans:
+            turns[start].steps[lane] += 1
+            turns[end].steps[lane] -= 1
+    counts, begun, kind = [0, 0, 0, 0], low, None
+    for at in sorted({low, high, *turns}) if low < high else ():
+        if at in turns:
+            counts = [count + step for count, step in zip(counts, turns[at].steps, strict=True)]
+        new = None if at == high else _kind(counts)
+        if new is not kind:
+            if kind is not None:
+                yield kind, begun, at
+            begun, kind = at, new
+
+
+def _kind(counts: Sequence[int]) -> SecondKind:
+    if counts[_EXCLUDED]:
+        return SecondKind.EXCLUDED
+    if counts[_ALIVE] and counts[_EXPECTED]:
+        return SecondKind.UP
+    if not counts[_LISTENING]:
+        return SecondKind.UNKNOWN
+    return SecondKind.DOWN if counts[_EXPECTED] else SecondKind.EXCLUDED
+
+
+def _clipped(spans: Iterable[Span], low: int, high: int) -> list[tuple[int, int]]:
+    found = ((max(second(s.start), low), min(second(s.end), high)) for s in spans)
+    return [(start, end) for start, end in found if start < end]
+
+
+def _outside(history: History, low: int, high: int) -> list[tuple[int, int]]:
+    created = low if history.created_at is None else second(history.created_at)
+    retired = high if history.retired_at is None else second(history.retired_at)
+    ends = ((low, min(created, high)), (max(retired, low), high))
+    return [(start, end) for start, end in ends if start < end]
+
+
+def _observable(
+    listening: Sequence[Span], proof: int, low: int, high: int
+) -> list[tuple[int, int]]:
+    """The seconds before which EVOX had been listening for as long as a sign of life counts."""
+    joined: list[list[int]] = []
+    for start, end in sorted((second(s.start), second(s.end)) for s in listening):
+        if joined and start <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], end)
+        else:
+            joined.append([start, end])
+    able = ((max(start + proof, low), min(end, high)) for start, end in joined)
+    return [(start, end) for start, end in able if start < end]
+
+
+def _seconds(sums: dict[SecondKind, int]) -> Seconds:
+    return Seconds(
+        up=sums[SecondKind.UP],
+        down=sums[SecondKind.DOWN],
+        excluded=sums[SecondKind.EXCLUDED],
+        unknown=sums[SecondKind.UNKNOWN],
+    )
