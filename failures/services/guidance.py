@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 
 from agents.models import Agent, Attempt
+from failures import queries
 from failures.models import Failure, FailureGroup, GuidanceShown
 from failures.policy import text_hash
 from failures.services.log import NewFailure, log_failure
@@ -78,9 +79,14 @@ class KnownFix:
 
 def known_fixes(fingerprints: Collection[str]) -> dict[str, KnownFix]:
     """What is known of these failures, by fingerprint; nothing where nothing is."""
-    found = FailureGroup.objects.filter(fingerprint__in=set(fingerprints)).exclude(guidance="")
-    rows = found.values_list("fingerprint", "id", "guidance")
-    return {fingerprint: KnownFix(pk, text) for fingerprint, pk, text in rows}
+    found = FailureGroup.objects.filter(fingerprint__in=set(fingerprints))
+    groups = dict(found.values_list("fingerprint", "id"))
+    told = queries.totals(groups.values())
+    return {
+        fingerprint: KnownFix(pk, told[pk].guidance)
+        for fingerprint, pk in groups.items()
+        if told[pk].guidance
+    }
 
 
 def shown_of(group: FailureGroup, *, limit: int) -> list[GuidanceShown]:

@@ -92,6 +92,17 @@ def test_a_fix_that_was_withdrawn_goes_out_with_nothing(team, known):
     assert GuidanceShown.objects.filter(via="instructions").count() == 0
 
 
+def test_a_fix_that_is_known_of_another_group_held_for_the_same_goes_out_too(team, known):
+    queue()
+    fail(take(team.sam), message="KeyError: other")
+    other = FailureGroup.objects.exclude(pk=known.pk).get()
+    FailureGroup.objects.filter(pk=other.pk).update(merged_into=known)
+    held = take(team.sam, now=T0 + 2 * MINUTE)
+
+    assert FIX in held.attempt.instructions
+    assert GuidanceShown.objects.get(via="instructions").group == other
+
+
 def test_the_record_holds_what_the_agent_was_told(team, known):
     queue()
     fail(take(team.sam), message=BOOM)
