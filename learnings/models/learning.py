@@ -83,6 +83,8 @@ class Learning(models.Model):
     harmful_count = models.PositiveIntegerField(default=0)
     irrelevant_count = models.PositiveIntegerField(default=0)
 
+    text_by = models.CharField(max_length=64, blank=True, default="")
+    """Whose free words are in it, apart from its proposer's."""
     owner = models.CharField(max_length=32, blank=True, default="")
     """Who hears of it when it doesn't hold; the lead when nobody is named, or nobody there."""
     rule_hashes = ArrayField(models.CharField(max_length=64), default=list, blank=True)
@@ -191,3 +193,8 @@ class Learning(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it is about failures that came again and again."""
+        return self.group_id is not None or bool(self.family)
