@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -27,7 +27,8 @@ FULL = 10_000
 """A share of one, in hundredths of a percent."""
 COVERAGE_SHOWN_UNDER = 9_900
 
-_EXCLUDED, _ALIVE, _LISTENING, _EXPECTED = range(4)
+_EXCLUDED, _ALIVE, _LISTENING, _EXPECTED, _HELD, _STUCK = range(6)
+_NONE = (0,) * 6
 
 
 class SecondKind(StrEnum):
@@ -50,6 +51,10 @@ class History:
     """From a session's start or a claim to its end; see `definitions`."""
     excluded: Sequence[Span] = ()
     """Pauses, and when it had announced that it is offline."""
+    held: Sequence[Span] = ()
+    """When it held work."""
+    stuck: Sequence[Span] = ()
+    """When work that it held stood still."""
     created_at: datetime | None = None
     retired_at: datetime | None = None
 
@@ -65,12 +70,14 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Seconds:
-    """How many seconds of a window were of each kind; their sum is the window."""
+    """How many seconds of a window were of each kind; the four sum to the window."""
 
     up: int = 0
     down: int = 0
     excluded: int = 0
     unknown: int = 0
+    productive: int = 0
+    """Of those up: it held work, and none of it stood still."""
 
     def __add__(self, other: Seconds) -> Seconds:
         return Seconds(
@@ -78,6 +85,7 @@ class Seconds:
             self.down + other.down,
             self.excluded + other.excluded,
             self.unknown + other.unknown,
+            self.productive + other.productive,
         )
 
     @property
@@ -112,11 +120,14 @@ class Seconds:
         return self.coverage is None or self.coverage < COVERAGE_SHOWN_UNDER
 
 
-@dataclass
-class _Turn:
-    """By how much the number of spans of each lane changes at one second."""
+@dataclass(frozen=True)
+class _Piece:
+    """Seconds [start, end) that are alike."""
 
-    steps: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    kind: SecondKind
+    productive: bool
+    start: int
+    end: int
 
 
 def percent(share: int | None) -> str:
@@ -128,52 +139,32 @@ def seconds_of(
     history: History, *, listening: Sequence[Span], since: datetime, until: datetime
 ) -> Seconds:
     """How many seconds of [since, until) were of each kind."""
-    sums = dict.fromkeys(SecondKind, 0)
-    for kind, start, end in _pieces(history, listening, second(since), second(until)):
-        sums[kind] += end - start
-    return _seconds(sums)
+    return _sum(_pieces(history, listening, second(since), second(until)))
 
 
 def hourly(
     history: History, *, listening: Sequence[Span], since: datetime, until: datetime
 ) -> dict[datetime, Seconds]:
     """The same by the hour, by its first instant in UTC; the first and the last may be parts."""
-    sums: defaultdict[int, dict[SecondKind, int]] = defaultdict(
-        lambda: dict.fromkeys(SecondKind, 0)
-    )
-    for kind, start, end in _pieces(history, listening, second(since), second(until)):
-        for hour in range(start - start % HOUR, end, HOUR):
-            sums[hour][kind] += min(end, hour + HOUR) - max(start, hour)
-    return {instant(hour): _seconds(found) for hour, found in sums.items()}
+    cut: defaultdict[int, list[_Piece]] = defaultdict(list)
+    for piece in _pieces(history, listening, second(since), second(until)):
+        for hour in range(piece.start - piece.start % HOUR, piece.end, HOUR):
+            start, end = max(piece.start, hour), min(piece.end, hour + HOUR)
+            cut[hour].append(_Piece(piece.kind, piece.productive, start, end))
+    return {instant(hour): _sum(pieces) for hour, pieces in cut.items()}
 
 
 def stretches(
     history: History, *, listening: Sequence[Span], since: datetime, until: datetime
 ) -> list[Stretch]:
     """[since, until) as consecutive stretches, no two neighbours of one kind."""
-    return [
-        Stretch(instant(start), instant(end), kind)
-        for kind, start, end in _pieces(history, listening, second(since), second(until))
-    ]
-
-
-def productive(
-    work: Iterable[Span], *, stalled: Iterable[Span], since: datetime, until: datetime
-) -> int:
-    """In how many seconds of [since, until) an agent held work and wasn't stuck on it."""
-    low, high = second(since), second(until)
-    held, stuck = _clipped(work, low, high), _clipped(stalled, low, high)
-    turns: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for lane, spans in enumerate((held, stuck)):
-        for start, end in spans:
-            turns[start][lane] += 1
-            turns[end][lane] -= 1
-    total, at, counts = 0, low, [0, 0]
-    for turn in sorted(turns):
-        total += turn - at if counts[0] and not counts[1] else 0
-        counts = [count + step for count, step in zip(counts, turns[turn], strict=True)]
-        at = turn
-    return total
+    found: list[Stretch] = []
+    for piece in _pieces(history, listening, second(since), second(until)):
+        start = instant(piece.start)
+        if found and found[-1].kind is piece.kind:
+            start = found.pop().start
+        found.append(Stretch(start, instant(piece.end), piece.kind))
+    return found
 
 
 def second(at: datetime) -> int:
@@ -189,29 +180,28 @@ def instant(at: int) -> datetime:
     return datetime.fromtimestamp(at, tz=UTC)
 
 
-def _pieces(
-    history: History, listening: Sequence[Span], low: int, high: int
-) -> Iterator[tuple[SecondKind, int, int]]:
+def _pieces(history: History, listening: Sequence[Span], low: int, high: int) -> Iterator[_Piece]:
     lanes = (
         [*_clipped(history.excluded, low, high), *_outside(history, low, high)],
         _clipped(history.alive, low, high),
         _observable(listening, int(history.proof.total_seconds()), low, high),
         _clipped(history.expected, low, high),
+        _clipped(history.held, low, high),
+        _clipped(history.stuck, low, high),
     )
-    turns: defaultdict[int, _Turn] = defaultdict(_Turn)
+    turns: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(lanes))
     for lane, spans in enumerate(lanes):
         for start, end in spans:
-            turns[start].steps[lane] += 1
-            turns[end].steps[lane] -= 1
-    counts, begun, kind = [0, 0, 0, 0], low, None
-    for at in sorted({low, high, *turns}) if low < high else ():
-        if at in turns:
-            counts = [count + step for count, step in zip(counts, turns[at].steps, strict=True)]
-        new = None if at == high else _kind(counts)
-        if new is not kind:
-            if kind is not None:
-                yield kind, begun, at
-            begun, kind = at, new
+            turns[start][lane] += 1
+            turns[end][lane] -= 1
+    counts, at = [0] * len(lanes), low
+    for turn in sorted({high, *turns}):
+        if at < turn:
+            kind = _kind(counts)
+            productive = kind is SecondKind.UP and counts[_HELD] > 0 and counts[_STUCK] == 0
+            yield _Piece(kind, productive, at, turn)
+            at = turn
+        counts = [n + step for n, step in zip(counts, turns.get(turn, _NONE), strict=True)]
 
 
 def _kind(counts: Sequence[int]) -> SecondKind:
@@ -250,10 +240,15 @@ def _observable(
     return [(start, end) for start, end in able if start < end]
 
 
-def _seconds(sums: dict[SecondKind, int]) -> Seconds:
+def _sum(pieces: Iterable[_Piece]) -> Seconds:
+    sums, productive = dict.fromkeys(SecondKind, 0), 0
+    for piece in pieces:
+        sums[piece.kind] += piece.end - piece.start
+        productive += piece.end - piece.start if piece.productive else 0
     return Seconds(
         up=sums[SecondKind.UP],
         down=sums[SecondKind.DOWN],
         excluded=sums[SecondKind.EXCLUDED],
         unknown=sums[SecondKind.UNKNOWN],
+        productive=productive,
     )
