@@ -83,8 +83,6 @@ class Learning(models.Model):
     harmful_count = models.PositiveIntegerField(default=0)
     irrelevant_count = models.PositiveIntegerField(default=0)
 
-    text_by = models.CharField(max_length=64, blank=True, default="")
-    """Whose free words are in it, apart from its proposer's."""
     owner = models.CharField(max_length=32, blank=True, default="")
     """Who hears of it when it doesn't hold; the lead when nobody is named, or nobody there."""
     rule_hashes = ArrayField(models.CharField(max_length=64), default=list, blank=True)
