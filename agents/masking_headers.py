@@ -1,0 +1,189 @@
+"""Secrets known by where they stand: headers, credentials in addresses, arguments of commands."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+
+from agents.masking_values import Style, is_secret, looks_random, lower
+
+_GAP = r"(?:\s|%20|\+){1,3}"
+_SCHEME = (
+    r"(?:bearer|basic|token|apikey|api-key|key|negotiate|ntlm|bot|oauth|digest|hawk|splunk|genie"
+    r"key|aws4-hmac-sha256)"
+)
+_AUTHORIZATION = re.compile(
+    r"(?:authorization|x-auth)(?:\\{0,7}[\"']|%22|\])?+\s{0,3}(?:[:=,]|%3a|=>)(?:\s|%20|\+){0,3}"
+    rf"(?:[bruf]?\\{{0,7}}[\"'`]|%22)?+(?:(?P<scheme>{_SCHEME}){_GAP})?+"
+    r"(?P<value>[^\s\"'`\\,;<>{}()\[\]]{3,}+)"
+)
+_OF_MANY_PARTS = ("digest", "hawk", "oauth", "aws4-hmac-sha256")
+_PARTS = re.compile(r"[^\n`\\']*+")
+_BEARER = re.compile(rf"bearer{_GAP}(?P<value>[a-z0-9._~+/=-]{{8,}}+)")
+_BASIC = re.compile(rf"basic{_GAP}(?P<value>[a-z0-9+/]{{8,}}+={{0,2}})")
+_COOKIE = re.compile(
+    r"cookie\\{0,7}[\"'\]]?+\s{0,3}(?:[:=,]|=>)\s{0,3}(?:[bruf]?\\{0,7}[\"'`])?+"
+    r"(?P<value>[\w.!#$%&*+^|~-]{1,100}=[^\s;\"'`\\]*+"
+    r"(?:;\s{0,2}[\w.!#$%&*+^|~-]{1,100}+(?:=[^\s;\"'`\\]*+(?:\ [0-9][^;\"'`\\\n]{1,40})?)?)*+)"
+)
+_COOKIE_PAIR = re.compile(r"([\w.!#$%&*+^|~-]{1,100})=([^\s;\"'`\\]+)")
+_ATTRIBUTES = frozenset(
+    {"path", "domain", "expires", "max-age", "samesite", "priority", "version", "comment"}
+)
+_IN_URL = re.compile(
+    r"://(?P<user>[^\s/?#\"'<>@:\\]{0,200}+)(?::(?P<value>[^\s\"'<>/\\]{1,300})(?<!@))?@(?=[\w\[.%-])"
+)
+_IN_ENCODED_URL = re.compile(
+    r"%3a%2f%2f(?P<user>(?:[\w.+-]|%(?!3a|40|2f)){0,100}+)%3a(?P<value>(?:[^\s%\"'&]|%(?!40|2f)){1,300}+)%40"
+)
+_DSN = re.compile(r"(?<![\w.-])[\w.-]{1,64}+:(?P<value>[^\s@/\"']{1,128}+)@(?:tcp|unix)\(")
+_ORACLE = re.compile(r"thin:[\w$#]{1,64}+/(?P<value>[^\s@/\"']{1,128}+)@")
+_GLUED_P = ("mysql", "mariadb", "sshpass", "mongo", "sqlcmd", "clickhouse", "7z ", "zip ")
+_SPACED_P = ("sshpass", " login", "mongo", "sqlcmd", "redis-cli", "ldap", "bcp ")
+_USERS = ("curl", "wget", "http ", "https ", "svn ", "ldap")
+_COMMANDS = tuple(sorted({*_GLUED_P, *_SPACED_P, *_USERS}))
+_ARGUMENT = re.compile(
+    rf"\n|(?P<command>{'|'.join(_COMMANDS)})|(?<![\w-])-(?:"
+    r"(?:u|-user|-proxy-user)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
+    r"|[pa](?P<gap>\s|[\"'],?\s?[\"']?)?[\"']?(?P<value>[^\s\"']{3,200}+))"
+)
+
+
+def mask_headers(text: str) -> str:
+    """`text` with the credentials in headers replaced."""
+    shadow = lower(text)
+    if "authorization" in shadow or "x-auth" in shadow:
+        text = _mask(_AUTHORIZATION, text, _authorization)
+    if "bearer" in shadow:
+        text = _mask(_BEARER, text, _bearer)
+    if "basic" in shadow:
+        text = _mask(_BASIC, text, _basic)
+    if "cookie" in shadow:
+        text = _mask(_COOKIE, text, _cookie)
+    return text
+
+
+def mask_addresses(text: str) -> str:
+    """`text` with the passwords in URLs and DSNs replaced."""
+    if "@" in text:
+        if "://" in text:
+            text = _mask(_IN_URL, text, _url)
+        if "@tcp(" in text or "@unix(" in text:
+            text = _mask(_DSN, text, _password)
+        if "thin:" in text:
+            text = _mask(_ORACLE, text, _password)
+    if "%40" in text:
+        text = _mask(_IN_ENCODED_URL, text, _password)
+    return text
+
+
+def has_command(shadow: str) -> bool:
+    """Whether it names a command that takes a password among its arguments."""
+    return any(command in shadow for command in _COMMANDS)
+
+
+def mask_arguments(text: str) -> str:
+    """`text` with the passwords that commands were given as `-u name:…` and `-p…` replaced."""
+    shadow = lower(text)
+    if "-" not in text or not has_command(shadow):
+        return text
+    pieces, done, commands = [], 0, set[str]()
+    for match in _ARGUMENT.finditer(shadow):
+        if command := match["command"]:
+            commands.add(command)
+        elif match[0] == "\n":
+            commands.clear()
+        elif (group := _password_of(match, commands)) and _likely(text, match, group):
+            start, end = match.span(group)
+            pieces += [text[done:start], "[password]"]
+            done = end
+    return "".join(pieces) + text[done:]
+
+
+def _password_of(match: re.Match[str], commands: set[str]) -> str | None:
+    """The group that is a password to one of the commands that stood before it on its line."""
+    if match["pair"] is not None:
+        return "pair" if not commands.isdisjoint(_USERS) else None
+    takers = _GLUED_P if match["gap"] is None else _SPACED_P
+    return "value" if not commands.isdisjoint(takers) else None
+
+
+Found = tuple[int, int, str] | None
+"""From where to where, and what stands there instead."""
+
+
+def _mask(pattern: re.Pattern[str], text: str, judge: Callable[[str, re.Match[str]], Found]) -> str:
+    shadow = lower(text)
+    pieces, done, at = [], 0, 0
+    while match := pattern.search(shadow, at):
+        found = judge(text, match)
+        if found is None:
+            at = match.end()
+            continue
+        start, end, instead = found
+        pieces += [text[done:start], instead]
+        done = at = end
+    return "".join(pieces) + text[done:] if pieces else text
+
+
+def _likely(text: str, match: re.Match[str], group: str = "value") -> bool:
+    value = text[match.start(group) : match.end(group)]
+    return is_secret(value, "password", Style.TIGHT, last=True)
+
+
+def _password(text: str, match: re.Match[str]) -> Found:
+    return (*match.span("value"), "[password]") if _likely(text, match) else None
+
+
+def _authorization(text: str, match: re.Match[str]) -> Found:
+    start, end = match.span("value")
+    scheme = match["scheme"]
+    if scheme in _OF_MANY_PARTS:
+        parts = _PARTS.match(text, start)
+        return (start, parts.end() if parts else end, "[authorization]")
+    quoted = end < len(text) and text[end] in "\"'`\\"
+    value = text[start:end]
+    if scheme is None and not quoted and not looks_random(value):
+        return None
+    last = end == len(text) or not text[end : end + 2].strip(" ").isalpha()
+    if not is_secret(value, "password", Style.COLON, last=last):
+        return None
+    return start, end, "[authorization]"
+
+
+def _bearer(text: str, match: re.Match[str]) -> Found:
+    start, end = match.span("value")
+    while text[end - 1] == ".":
+        end -= 1
+    return (start, end, "[bearer-token]") if looks_random(text[start:end]) else None
+
+
+def _basic(text: str, match: re.Match[str]) -> Found:
+    start, end = match.span("value")
+    raw = text[start:end]
+    try:
+        pair = base64.b64decode(raw + "=" * (-len(raw) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return (start, end, "[basic-auth]") if b":" in pair and pair.isascii() else None
+
+
+def _cookie(text: str, match: re.Match[str]) -> Found:
+    def replace(pair: re.Match[str]) -> str:
+        name, value = pair[1], pair[2]
+        if name.lower() in _ATTRIBUTES or len(value) < 6 or value.startswith(("[", "$", "<", "{")):
+            return pair[0]
+        return f"{name}=[cookie]"
+
+    start, end = match.span("value")
+    masked = _COOKIE_PAIR.sub(replace, text[start:end])
+    return (start, end, masked) if masked != text[start:end] else None
+
+
+def _url(text: str, match: re.Match[str]) -> Found:
+    if match["value"] is not None:
+        return _password(text, match)
+    start, end = match.span("user")
+    return (start, end, "[token]") if end - start > 15 and looks_random(text[start:end]) else None

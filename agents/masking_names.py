@@ -1,0 +1,71 @@
+"""Names that say that a secret follows, and names that only look so."""
+
+from __future__ import annotations
+
+import re
+
+_KEY = (
+    r"(?:api|app|access|secret|private|auth|encryption|encrypt|signing|master|account|shared"
+    r"|sharedaccess|service|client|deploy|ssh|storage|webhook|hmac|aes|license|subscription"
+    r"|consumer|admin|server|security|session|data)"
+)
+CORE = (
+    r"(?:pass(?:word|wd|phrase|wort|code)?|pwd|secret|token|credentials?|sig(?:nature)?"
+    rf"|{_KEY}[_\-. ]?key|auth(?=[\"'=:])|(?:php|j|asp)sess(?:ion)?id|requirepass"
+    r"|identified\ by)"
+)
+"""The word that makes a name a secret's, in small letters."""
+TAIL = r"[a-z0-9_\-]{0,60}+"
+"""What may follow it within the name; `kind_of` judges it."""
+
+# What a name may go on with and yet not be a secret's: token_count, password_file, secretName.
+_OTHER_THING = re.compile(
+    r"(?:ids?|names?|ur[il]s?|files?|paths?|dir|counts?|types?|len|length|size|limits?|expir[a-z]*"
+    r"|ttl|age|at|fields?|reset|policy|policies|arn|refs?|reference|version|formats?|provider|hint"
+    r"|required|enabled|disabled|errors?|missing|min|max|env|vars?|store|managers?|usage|budget"
+    r"|index|pos|position|kind|in|out|rate|class|endpoint|host|issuer|audience|alg|algorithm"
+    r"|rotation|strategy|changed|valid|invalid|status|state|exists|present|set|source|mode|scopes?"
+    r"|prefix|regex|pattern|label|placeholder|input|form|view|message|msg|help|tests?|date|time"
+    r"|timeout|created|updated|backend|handler|func|function|service|middleware|validators?"
+    r"|strength|history|info|metadata|location|owner|per|line|column|start|offset|stream"
+    r"|words?|list|s|map|args?|lookup|generator|factory|cache|bucket|group)\Z"
+)
+_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_SHORT = frozenset({"pass", "pwd", "auth", "sig"})
+"""Ends and beginnings of many words, so they must be words of their own: compass, author."""
+_GLUED = re.compile(
+    r"(?:db|user|my|root|admin|smtp|mail|redis|mysql|pg|ftp|proxy|http|basic|key|store|trust|ssh"
+    r"|sudo|vault|login|rabbit|mongo|ldap|kafka|old|new|\\[nrt])\Z"
+)
+_KINDS = {"sig": "signature", "credentials": "credential"}
+
+
+def kind_of(text: str, start: int, core: str, tail: str) -> str | None:
+    """The kind of secret that the name says, such as `api-key`; None if it is no secret's.
+
+    `core` stands at `start` of `text`, in small letters; `tail` follows it as it is written.
+    """
+    if core in _SHORT and not _is_word(text, start):
+        return None
+    if tail and not _may_follow(tail, core):
+        return None
+    if core.startswith(("pass", "pwd", "req", "ident")):
+        return "password"
+    if core.endswith("key"):
+        return core[:-3].rstrip("_-. ").replace("_", "-") + "-key"
+    return "session" if core.endswith("id") else _KINDS.get(core, core)
+
+
+def _is_word(text: str, start: int) -> bool:
+    if start == 0 or not text[start - 1].isalpha():
+        return True
+    if text[start].isupper() and text[start - 1].islower():
+        return True
+    return _GLUED.search(text[max(0, start - 7) : start].lower()) is not None
+
+
+def _may_follow(tail: str, core: str) -> bool:
+    if tail[0].islower() and (core in _SHORT or tail not in {"value", "hash", "base"}):
+        return False
+    parts = _PART.findall(tail)
+    return not parts or _OTHER_THING.match(parts[-1].lower()) is None

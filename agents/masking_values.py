@@ -1,0 +1,154 @@
+"""Whether what stands beside a secret's name is a secret, or prose, code or a stand-in."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+
+class Style(Enum):
+    """How a value stands beside its name, which says how likely it is the value itself."""
+
+    QUOTED = "quoted"
+    TIGHT = "tight"  # name=value
+    SPACED = "spaced"  # name = value
+    COLON = "colon"  # name: value
+    WORD = "word"  # the name is value; --name value
+
+
+# Types, and what prose and code say beside such names.
+_STOP = frozenset(
+    """
+    string str int integer number float bool boolean bytes byte text char varchar object any unknown
+    none null nil undefined true false void never optional required missing invalid incorrect wrong
+    empty blank expired revoked denied unset unavailable unauthorized forbidden redacted hidden
+    masked filtered removed omitted secret secrets password passwd passwords passphrase pwd pass
+    token tokens credentials credential apikey key keys default changed mismatch rejected failed
+    failure error errors exception found valid verified ok yes no not is was the a an and or of for
+    to in on at by be must should cannot can if when with without from this that your you please
+    enter provided given used using value values input data await new old user username args params
+    request req response res self cls config settings options option body form ctx props state
+    random generate generated env environ environment inherit interactive prompt stdin readonly
+    write read admin_password type types field fields header headers auth bearer basic login logout
+    reset change update delete create set get post put check test tests example placeholder sample
+    dummy fake mock stub todo tbd n/a na enabled disabled on off const let var func function class
+    struct enum interface import export return yield async static public private protected final
+    expected unexpected actual got received end eof newline indent dedent identifier ident literal
+        option flag argument instead file path keyword operator punctuation symbol name id eol colon
+    comma semicolon paren brace bracket
+    """.split()  # noqa: SIM905 - a list a line would be longer than this module
+)
+_PROSE = frozenset(
+    """
+    is are was were be been must should can cannot may might will would has have had the a an this
+    that these not no too at least most than your you please enter required missing invalid
+    incorrect wrong for of to in on with without from by if when field expected does did do and or
+    """.split()  # noqa: SIM905
+)
+_STAND_IN = re.compile(
+    r"""\$(?:[A-Za-z_]\w*$|[{(]) | %\w+%$ | %\(?\w*\)?[sdr]$ | \{\{?|\#\{ | <[^>]*>?$ | &\w+$
+    | \[[\w .:-]*\]$ | \(\w* | @\w+@?$ | !\w+$ | ENC\[
+    | (?:vault|op|ssm|arn|secret|awssm|gcpsm|file|https?|env|enc):
+    | (?:your|my|some|the|an?|insert|replace|put|enter|add)[-_ ][a-z_ -]*$
+    | .*(?:\*{3}|•{2}|…|xxxx|XXXX|<[a-z_ -]+>|\.\.\.$|\$\{\{?) | [*xX.\-_?\#•0=~]+$""",
+    re.VERBOSE,
+)
+_CHAIN = r"[A-Za-z_$][\w$]*(?:(?:\?\.|\.|::|->)[A-Za-z_$][\w$]*)*"
+_CALL = re.compile(rf"{_CHAIN}!?[(\[]")
+_DOTTED = re.compile(r"[A-Za-z_$][A-Za-z_$]*(?:(?:\?\.|\.|::|->)[A-Za-z_$][A-Za-z_$]*[0-9]?)+\Z")
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*\Z")
+_NUMBERED = re.compile(r"[A-Za-z]+(?:[-_ ][A-Za-z]+)*[-_]?[0-9]{1,2}\Z")
+_NUMBER = re.compile(r"[-+]?[0-9][0-9_,.:/TZ+-]*(?:ms|s|m|h|d|kb|mb|gb|%)?\Z", re.IGNORECASE)
+_POINTER = re.compile(r"(?:0x[0-9a-fA-F]{1,16}|[A-Za-z][\w.$]*@[0-9a-f]{4,16})\Z")
+_VERSION = re.compile(r"[v^~<>=]*[0-9]+\.[0-9]+[\w.+-]*\Z")
+_PATH = re.compile(r"(?:[A-Za-z]:)?(?:~|\.{1,2})?[/\\](?:[\w.@-]+[/\\])*[\w.@-]*(?::[0-9:]+)?\Z")
+_FILE = re.compile(r"[\w@.-]+(?:/[\w@.-]+)*\.(?:[a-z]{1,4}|json|yaml|toml)(?::[\w:]+|)\Z")
+_NAMES = re.compile(r"pass|pwd|secret|token|key|cred", re.IGNORECASE)
+_DIGIT = re.compile("[0-9]")
+_ALNUM = re.compile("[A-Za-z0-9]")
+_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_VOWEL = re.compile("[aeiouyAEIOUY]")
+
+
+def lower(text: str) -> str:
+    """`text` in small letters, each at its place: this one capital alone becomes two characters."""
+    return text.replace("İ", "i").lower()
+
+
+def is_secret(value: str, kind: str, style: Style, *, last: bool) -> bool:
+    """Whether `value` beside a name of `kind` is a secret; `last` if nothing follows on its line.
+
+    People choose passwords, so even a mere word may be one; all else is drawn by chance.
+    """
+    if len(value) < 3 or not _ALNUM.search(value) or _is_stand_in(value):
+        return False
+    if style is not Style.QUOTED and (_CALL.match(value) or _DOTTED.match(value)):
+        return False
+    if " " in value or "\t" in value:
+        return kind == "password" and not _is_prose(value)
+    if _PATH.match(value) and not _is_random(value.replace("/", "")):
+        return False
+    if kind == "password":
+        return _is_password(value, style, last=last)
+    return _is_token(value, kind, style)
+
+
+def _is_stand_in(value: str) -> bool:
+    if value.lower().strip(".:;,!?*\"'`()") in _STOP:
+        return True
+    return bool(_STAND_IN.match(value) or _POINTER.match(value))
+
+
+def _is_prose(value: str) -> bool:
+    words = value.lower().split()
+    return len(words) > 12 or any(word.strip(".,;:!?'\"") in _PROSE for word in words)
+
+
+def _is_password(value: str, style: Style, *, last: bool) -> bool:
+    if _WORDS.match(value):
+        named = bool(_NAMES.search(value))
+        if style is Style.QUOTED:
+            return not (named and "_" in value)
+        if style is Style.TIGHT:
+            return not (named or "_" in value)
+        return style is not Style.WORD and last and value.islower() and len(value) > 4
+    if _NUMBER.match(value):
+        return len(value) > 3 and style in {Style.QUOTED, Style.TIGHT}
+    if style is Style.WORD:
+        return bool(_DIGIT.search(value)) and not value[0].isdigit()
+    return True
+
+
+def _is_token(value: str, kind: str, style: Style) -> bool:
+    if _WORDS.match(value):
+        sure = style in {Style.QUOTED, Style.TIGHT} and kind == "secret" and value.islower()
+        plain = "_" not in value and "." not in value and not _NAMES.search(value)
+        return (sure and plain and len(value) > 5) or _is_random(value)
+    if _NUMBERED.match(value):
+        sure = style in {Style.QUOTED, Style.TIGHT} and kind == "secret"
+        return (sure and len(value) > 5 and "_" not in value) or _is_random(value)
+    if _NUMBER.match(value) or _VERSION.match(value) or _FILE.match(value):
+        return len(value) > 15 and value.isdigit()
+    if len(value) < 6 or len(_ALNUM.findall(value[:12])) < 4:
+        return False
+    return bool(_DIGIT.search(value)) or kind == "secret" or len(value) > 15
+
+
+def _is_random(value: str) -> bool:
+    """Whether it looks drawn by chance: short pieces of one case, many digits, or few vowels."""
+    if len(value) < 16:
+        return False
+    pieces = _PIECE.findall(value)
+    letters = sum(map(len, pieces))
+    if letters < 3 * len(pieces) or len(_DIGIT.findall(value)) * 10 > len(value):
+        return True
+    return len(value) > 20 and len(_VOWEL.findall(value)) * 4.4 < len(value)
+
+
+def looks_random(value: str) -> bool:
+    """Whether it is long, and no word, number, path or name of code."""
+    if len(value) < 8 or _STAND_IN.match(value) or _NUMBER.match(value) or _PATH.match(value):
+        return False
+    if _WORDS.match(value) or _NUMBERED.match(value):
+        return _is_random(value)
+    return bool(_DIGIT.search(value)) and not (_VERSION.match(value) or _FILE.match(value))
