@@ -53,7 +53,7 @@ class Facts:
     tool_code: str = ""
     error_class: str = ""
     resolution: str = ""
-    """The best past one; an agent's free text."""
+    """The best past one: an agent's free text, of which a draft says only that there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +92,10 @@ def draft(facts: Facts) -> Draft:
         ),
         category=category(facts.error_type, facts.tool_code),
         problem=f"{kind}s with this text keep coming back: {name or 'under review'}",
-        solution=known[:SOLUTION_LIMIT] or NO_SOLUTION,
+        solution=WAITING_SOLUTION if known else NO_SOLUTION,
         rule=_rule(kind, name or "its text is under review", told),
         why="It came back to the team again and again within a week.",
-        template_only=not known,
+        template_only=True,
         flags=flags,
     )
 

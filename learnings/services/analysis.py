@@ -20,7 +20,7 @@ from learnings import queries
 from learnings.models import AnalysisRun, Learning
 from learnings.policy import drafts
 from learnings.queries import Pattern
-from learnings.services import documents, lifecycle
+from learnings.services import diagnosis, documents, lifecycle
 from learnings.services.locks import free_slug, take_turn, wait_for_turn
 from learnings.states import Approval, LearningOrigin, Trigger
 
@@ -68,6 +68,7 @@ def sweep(*, now: datetime) -> AnalysisRun | None:
         run: AnalysisRun | None = analyse(Trigger.WEEKLY, now=now)
     else:
         run = _sweep_a_little(now)
+    diagnosis.sweep(now=now)
     documents.repair_missing()
     beat(BEAT, now=now)
     return run

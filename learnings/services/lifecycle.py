@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
@@ -17,8 +18,9 @@ from learnings import queries
 from learnings.models import Learning
 from learnings.policy.documents import post
 from learnings.policy.drafts import REVIEW_AFTER
+from learnings.policy.revisions import update_post
 from learnings.services import documents
-from learnings.states import LEARNING_MOVES, LearningStatus
+from learnings.states import LEARNING_MOVES, TOLD, LearningStatus
 
 CHANNEL = "dev"
 POLICY = "EVOX"
@@ -70,6 +72,23 @@ def activate(learning: Learning, *, approved_by: str, now: datetime) -> None:
     # Only EVOX's own words and an approved rule may stand there: any agent that fails reads it.
     _set_guidance(learning, learning.rule)
     announce(learning, now=now)
+
+
+def revised(learning: Learning, *, now: datetime) -> None:
+    """What follows when a learning's words changed: guidance, and one post, where it is told."""
+    if learning.status not in TOLD:
+        return
+    _set_guidance(learning, learning.rule)
+    learning.recurrence_from = now  # Who was told the old words was told something else.
+    learning.save(update_fields=["recurrence_from"])
+    with suppress(NotFoundError):
+        send_message(
+            update_post(documents.page_of_learning(learning)),
+            to=agent_queries.channel_named(CHANNEL),
+            about=("learning", learning.pk),
+            dedup_key=f"learning-revised:{learning.pk}:{learning.version}",
+            now=now,
+        )
 
 
 def announce(learning: Learning, *, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from agents.models import Channel
 from failures.models import FailureGroup
 from learnings import tasks
 from learnings.models import AnalysisRun, Learning
-from learnings.services import lifecycle
+from learnings.services import lifecycle, revisions
 from learnings.services.analysis import analyse, sweep
 from learnings.states import Trigger
 
@@ -145,7 +145,7 @@ def test_a_sweep_with_nothing_to_do_asks_few_questions(world):
         sweep(now=world.now + timedelta(seconds=10))
 
     selects = [query for query in asked if query["sql"].startswith("SELECT")]
-    assert len(selects) <= 6
+    assert len(selects) <= 9
     assert not any("INSERT" in query["sql"] for query in asked)
 
 
@@ -194,26 +194,24 @@ def test_who_lets_template_text_be_told_is_a_setting(world, settings, approval, 
     assert len(world.posts()) == (1 if approval == "auto" else 0)
 
 
-def test_a_known_fix_is_proposed_and_told_only_when_a_person_approved(world, patterns_dir):
+def test_a_known_fix_waits_beside_the_learning_until_a_person_approved_it(world, patterns_dir):
     world.resolve(world.fail(), "Added the import", "workaround")
     world.resolve(world.fail(), "Ran the codemod of the repository")
     world.fail()
 
-    analyse(Trigger.COMMAND, now=world.now)
+    sweep(now=world.now)
 
     learning = world.the_learning()
-    assert (learning.status, learning.solution) == (
-        "proposed",
-        "Ran the codemod of the repository",
-    )
-    assert world.posts() == []
-    assert not patterns_dir.exists()
-
-    lifecycle.approve(learning.pk, actor="max", now=world.now)
-
-    [post] = world.posts()
-    assert "\nSolution:\n```text\nRan the codemod of the repository\n```\n" in post
+    assert learning.status == "active"
     [file] = patterns_dir.iterdir()
+    assert "codemod" not in world.posts()[0] + file.read_text() + learning.rule + learning.solution
+    [revision] = learning.revisions.all()
+    assert (revision.status, revision.solution) == ("proposed", "Ran the codemod of the repository")
+
+    revisions.approve(revision.pk, actor="max", now=world.now)
+
+    assert len(world.posts()) == 2
+    assert "\nSolution:\n```text\nRan the codemod of the repository\n```" in world.posts()[0]
     assert "Ran the codemod of the repository" in file.read_text()
 
 

@@ -51,12 +51,13 @@ def test_a_draft_without_a_known_fix_says_that_none_is_known():
     assert not drafts.active_at_once(made, approval=Approval.REVIEW)
 
 
-def test_a_draft_with_an_agents_fix_waits_for_a_person():
+def test_a_draft_says_of_an_agents_fix_only_that_there_is_one():
     made = draft(Facts(error_type=ErrorType.BUILD, template="x", resolution="Added it"))
 
-    assert made.solution == "Added it"
-    assert "Added it" not in made.rule
-    assert not drafts.active_at_once(made, approval=Approval.AUTO)
+    assert made.solution == drafts.WAITING_SOLUTION
+    assert made.template_only
+    assert "Added it" not in repr(made)
+    assert drafts.active_at_once(made, approval=Approval.AUTO)
 
 
 def test_a_long_template_keeps_title_and_rule_within_their_limits():
