@@ -1,10 +1,11 @@
-"""What only EVOX's watching of itself needs."""
+"""What only EVOX's watching needs: what its audit found, and each hour's figures, added up."""
 
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from agents.models import Agent
 from agents.models.fields import choices_of, one_of
 from monitoring.states import AuditCheck
 
@@ -36,3 +37,90 @@ class AuditFinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.check_name} {self.subject}"
+
+
+HOUR_SECONDS = 3_600
+
+
+class HourlyFigures(models.Model):
+    """What an agent's hour came to: each of its seconds, and the attempts that ended in it.
+
+    Made of other rows and made anew whenever those changed: nothing is lost with it.
+    """
+
+    agent = models.ForeignKey(
+        Agent,
+        on_delete=models.PROTECT,
+        related_name="hours",
+        db_index=False,  # hourlyfigures_once begins with it.
+    )
+    hour = models.DateTimeField()
+    """Its first instant. Attempts that ended at the last one, the next hour's first, are in it."""
+    up_s = models.PositiveSmallIntegerField(default=0)
+    down_s = models.PositiveSmallIntegerField(default=0)
+    excluded_s = models.PositiveSmallIntegerField(default=0)
+    unknown_s = models.PositiveSmallIntegerField(default=0)
+    productive_s = models.PositiveSmallIntegerField(default=0)
+    succeeded = models.PositiveIntegerField(default=0)
+    failed_build = models.PositiveIntegerField(default=0)
+    failed_test = models.PositiveIntegerField(default=0)
+    failed_api = models.PositiveIntegerField(default=0)
+    failed_timeout = models.PositiveIntegerField(default=0)
+    failed_other = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-hour", "agent_id"]
+        verbose_name_plural = "hourly figures"
+        constraints = [
+            models.UniqueConstraint(name="hourlyfigures_once", fields=["agent", "hour"]),
+            models.CheckConstraint(
+                name="hourlyfigures_sum_to_the_hour",
+                condition=Q(up_s=HOUR_SECONDS - F("down_s") - F("excluded_s") - F("unknown_s")),
+            ),
+            models.CheckConstraint(
+                name="hourlyfigures_productive_was_up", condition=Q(productive_s__lte=F("up_s"))
+            ),
+            models.CheckConstraint(
+                name="hourlyfigures_whole_hours",
+                condition=Q(hour__minute=0, hour__second=0),
+            ),
+        ]
+        # Figures: the sums over this window, and what is too old to keep.
+        indexes = [models.Index(name="hourlyfigures_by_hour", fields=["hour"])]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} at {self.hour:%Y-%m-%d %H:00}"
+
+
+class RolledHour(models.Model):
+    """An hour whose figures stand for every agent, with what became of its retries."""
+
+    hour = models.DateTimeField(unique=True)
+    computed_at = models.DateTimeField()
+    retries_completed = models.PositiveIntegerField(default=0)
+    """Dispatches that failed first in it, were retried, and were completed."""
+    retries_ended = models.PositiveIntegerField(default=0)
+    retries_under_way = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-hour"]
+        constraints = [
+            models.CheckConstraint(
+                name="rolledhour_completed_have_ended",
+                condition=Q(retries_completed__lte=F("retries_ended")),
+            ),
+            models.CheckConstraint(
+                name="rolledhour_whole_hours", condition=Q(hour__minute=0, hour__second=0)
+            ),
+        ]
+        indexes = [
+            # Rollup: whose retries may still end?
+            models.Index(
+                name="rolledhour_under_way",
+                fields=["computed_at"],
+                condition=Q(retries_under_way__gt=0),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:00}"

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db import connection
 from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
 from agents.models import Agent, Attempt, Dispatch, Pause, SystemBeat
 from agents.queries import active_agents
 from agents.services.pauses import running_pauses
-from agents.states import AttemptOutcome, DispatchStatus
+from agents.states import DispatchStatus
 from failures.models import Failure, Incident, IncidentEvent
 from failures.policy import group_title
 from failures.states import GroupStatus, IncidentKind, IncidentStatus, Severity
+from monitoring.queries_work import Work, work_by_agent
+from monitoring.queries_work import retry_success as _retry_success
 
 DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
@@ -25,27 +26,9 @@ NEEDS_SHOWN = 5
 RECENT_SHOWN = 16
 GROUPS_SHOWN = 10
 
-# Left out of the error rate: not over yet, stopped by a person, or gone without a verdict.
-_NO_VERDICT = (AttemptOutcome.RUNNING, AttemptOutcome.CANCELLED, AttemptOutcome.LOST)
-_UNDER_WAY = (DispatchStatus.RUNNING, DispatchStatus.RETRYING, DispatchStatus.BLOCKED)
+retry_success = _retry_success
 
-_RETRY_SUCCESS = """
-WITH window_failures AS (
-    SELECT dispatch_id, min(lease_epoch) AS epoch FROM agents_attempt
-    WHERE outcome = 'failed' AND ended_at > %(since)s AND ended_at <= %(now)s
-    GROUP BY dispatch_id
-), first_failures AS (
-    SELECT * FROM window_failures w WHERE NOT EXISTS (
-        SELECT 1 FROM agents_attempt a WHERE a.dispatch_id = w.dispatch_id
-          AND a.lease_epoch < w.epoch AND a.outcome = 'failed')
-)
-SELECT count(*) FILTER (WHERE d.status = 'completed'),
-       count(*) FILTER (WHERE d.finished_at IS NOT NULL),
-       count(*) FILTER (WHERE d.finished_at IS NULL)
-FROM first_failures f JOIN agents_dispatch d ON d.id = f.dispatch_id
-WHERE EXISTS (SELECT 1 FROM agents_attempt a
-              WHERE a.dispatch_id = f.dispatch_id AND a.lease_epoch > f.epoch)
-"""
+_UNDER_WAY = (DispatchStatus.RUNNING, DispatchStatus.RETRYING, DispatchStatus.BLOCKED)
 
 
 @dataclass(frozen=True)
@@ -55,15 +38,6 @@ class AttemptFigures:
     failed: int
     finished: int
     dispatches_done: int
-
-
-@dataclass(frozen=True)
-class RetrySuccess:
-    """What became of the dispatches that were retried."""
-
-    completed: int
-    ended: int
-    under_way: int
 
 
 @dataclass(frozen=True)
@@ -105,32 +79,11 @@ class Told:
 def attempt_figures(*, now: datetime, window: timedelta) -> AttemptFigures:
     """Failed attempts, finished attempts, and dispatches done, by when their attempt ended.
 
-    Error rate = failed ÷ finished; running, cancelled and lost attempts are in neither.
-    A dispatch is done when an attempt of it succeeded and it stands completed.
+    Error rate = failed ÷ finished, where finished is succeeded or failed; see `queries_work`.
+    A dispatch is done when an attempt of it succeeded, which completes it for good.
     """
-    found = Attempt.objects.filter(ended_at__gt=now - window, ended_at__lte=now).aggregate(
-        failed=Count("id", filter=Q(outcome=AttemptOutcome.FAILED.value)),
-        finished=Count("id", filter=~Q(outcome__in=[o.value for o in _NO_VERDICT])),
-        dispatches_done=Count(
-            "dispatch",
-            filter=Q(
-                outcome=AttemptOutcome.SUCCEEDED.value,
-                dispatch__status=DispatchStatus.COMPLETED.value,
-            ),
-            distinct=True,
-        ),
-    )
-    return AttemptFigures(**found)
-
-
-def retry_success(*, now: datetime, window: timedelta) -> RetrySuccess:
-    """Of dispatches whose first failure fell in the window and that were retried: how they ended.
-
-    Retry success = completed ÷ ended. Those still under way are counted apart, in neither.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_RETRY_SUCCESS, {"since": now - window, "now": now})
-        return RetrySuccess(*cursor.fetchone())
+    work = sum(work_by_agent(now=now, window=window).values(), Work())
+    return AttemptFigures(work.failed, work.finished, dispatches_done=work.succeeded)
 
 
 def agents() -> QuerySet[Agent]:

@@ -1,0 +1,183 @@
+"""Uptime from the rows: what is known of agents, and what each second of a window was."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from agents.models import Agent
+from agents.policy_pauses import Span
+from monitoring import policy_uptime
+from monitoring.policy_uptime import History, Seconds, Stretch, second
+from monitoring.queries_rolled import Cut, cut
+
+PROMISE_LASTS = timedelta(hours=24)
+"""So long an agent is expected after a heartbeat that it sent outside of any session."""
+SLACK = timedelta(hours=1)
+
+_LIFE = """
+SELECT 'alive', agent_id, started_at, alive_until FROM agents_lifesegment
+WHERE tstzrange(started_at, ended_at) && tstzrange(%(since)s, %(until)s)
+  AND state = 'alive' AND agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'excluded', agent_id, started_at, coalesce(ended_at, %(until)s) FROM agents_lifesegment
+WHERE tstzrange(started_at, ended_at) && tstzrange(%(since)s, %(until)s)
+  AND state = 'offline' AND agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'expected', agent_id, started_at, alive_until + %(promise)s FROM agents_lifesegment
+WHERE tstzrange(started_at, ended_at) && tstzrange(%(since)s - %(promise)s, %(until)s)
+  AND state = 'alive' AND promised AND agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'listening', 0, started_at, alive_until FROM agents_listeningsegment
+WHERE tstzrange(started_at, ended_at) && tstzrange(%(since)s, %(until)s)
+UNION ALL
+SELECT 'excluded', coalesce(agent_id, 0), started_at, least(until, lifted_at) FROM agents_pause
+WHERE until > %(since)s AND started_at < %(until)s
+"""
+_MEANT = """
+SELECT 'expected', agent_id, started_at, coalesce(ended_at, %(until)s) FROM agents_agentsession
+WHERE ended_at > %(since)s AND started_at < %(until)s AND agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'expected', agent_id, started_at, %(until)s FROM agents_agentsession
+WHERE ended_at IS NULL AND started_at < %(until)s AND agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'expected', t.agent_id, t.started_at,
+       d.lease_expires_at + make_interval(secs => a.heartbeat_grace_seconds)
+FROM agents_dispatch d
+JOIN agents_attempt t ON t.dispatch_id = d.id AND t.lease_epoch = d.lease_epoch
+JOIN agents_agent a ON a.id = t.agent_id
+WHERE d.status = 'running' AND t.started_at < %(until)s AND t.agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'expected', t.agent_id, t.started_at, t.ended_at
+       + make_interval(secs => CASE t.outcome WHEN 'lost' THEN a.heartbeat_grace_seconds ELSE 0 END)
+FROM agents_attempt t JOIN agents_agent a ON a.id = t.agent_id
+WHERE t.ended_at > %(since)s - interval '1 hour' AND t.ended_at < %(longest)s
+  AND t.started_at < %(until)s AND t.session IS NULL AND t.agent_id = ANY (%(ids)s)
+"""
+_HELD = """
+SELECT 'held', agent_id, started_at, ended_at FROM agents_attempt
+WHERE ended_at > %(since)s AND ended_at < %(longest)s AND started_at < %(until)s
+  AND agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'held', t.agent_id, t.started_at, %(until)s FROM agents_dispatch d
+JOIN agents_attempt t ON t.dispatch_id = d.id AND t.lease_epoch = d.lease_epoch
+WHERE d.status = 'running' AND t.started_at < %(until)s AND t.agent_id = ANY (%(ids)s)
+UNION ALL
+SELECT 'stuck', agent_id, coalesce(stall_since, opened_at), coalesce(resolved_at, %(until)s)
+FROM failures_incident
+WHERE kind = 'stalled' AND opened_at < %(until)s AND agent_id = ANY (%(ids)s)
+  AND (status <> 'resolved' OR resolved_at > %(since)s)
+"""
+_SPANS = f"{_LIFE} UNION ALL {_MEANT}"
+_SPANS_AND_WORK = f"{_SPANS} UNION ALL {_HELD}"
+
+_ROLLED = """
+SELECT agent_id, sum(up_s)::bigint, sum(down_s)::bigint, sum(excluded_s)::bigint,
+       sum(unknown_s)::bigint, sum(productive_s)::bigint
+FROM monitoring_hourlyfigures WHERE hour >= %s AND hour < %s GROUP BY agent_id
+"""
+_EVERYBODY = 0
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of some agents, by their ids, and when EVOX listened."""
+
+    histories: Mapping[int, History]
+    listening: Sequence[Span]
+
+
+def known(
+    agents: Iterable[Agent], *, since: datetime, until: datetime, work: bool = False
+) -> Known:
+    """What is needed to judge each second of [since, until), in one statement.
+
+    Without `work` nothing is known of productive time.
+    """
+    team = list(agents)
+    params: dict[str, Any] = {
+        "ids": [agent.pk for agent in team],
+        "since": since,
+        "until": until,
+        "promise": PROMISE_LASTS,
+        # No attempt runs past its deadline by more than a late sweep.
+        "longest": until + settings.EVOX_DEADLINE + SLACK,
+    }
+    found: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_SPANS_AND_WORK if work else _SPANS, params)
+        for lane, agent_id, start, end in cursor.fetchall():
+            found[lane, agent_id].append(Span(start, end))
+    everybodys = found.get(("excluded", _EVERYBODY), [])
+    histories = {
+        agent.pk: History(
+            proof=timedelta(seconds=agent.heartbeat_seconds + agent.heartbeat_grace_seconds),
+            alive=found.get(("alive", agent.pk), ()),
+            expected=found.get(("expected", agent.pk), ()),
+            excluded=[*found.get(("excluded", agent.pk), ()), *everybodys],
+            held=found.get(("held", agent.pk), ()),
+            stuck=found.get(("stuck", agent.pk), ()),
+            created_at=agent.created_at,
+            retired_at=agent.retired_at,
+        )
+        for agent in team
+    }
+    return Known(histories, found.get(("listening", _EVERYBODY), ()))
+
+
+def uptime_by_agent(
+    agents: Iterable[Agent], *, now: datetime, window: timedelta, parts: Cut | None = None
+) -> dict[int, Seconds]:
+    """What each second of the window was, by the agent's id; a new agent's begins with itself.
+
+    At most five statements: whole hours come from the rollups.
+    """
+    team = list(agents)
+    since = now - window
+    parts = parts or cut(since=since, until=now)
+    sums = _rolled(parts)
+    for part in parts.live:
+        at_edge = known(team, since=part.since, until=part.until, work=True)
+        for pk, history in at_edge.histories.items():
+            sums[pk] = sums.get(pk, Seconds()) + policy_uptime.seconds_of(
+                history, listening=at_edge.listening, since=part.since, until=part.until
+            )
+    return {
+        agent.pk: _from_creation(sums.get(agent.pk, Seconds()), agent, since, now) for agent in team
+    }
+
+
+def stretches_by_agent(
+    agents: Iterable[Agent], *, now: datetime, window: timedelta
+) -> dict[int, list[Stretch]]:
+    """The window as consecutive stretches of one kind each, by the agent's id: the strip.
+
+    One statement; looked up whole, so for a day or so only.
+    """
+    since = now - window
+    found = known(agents, since=since, until=now)
+    return {
+        pk: policy_uptime.stretches(history, listening=found.listening, since=since, until=now)
+        for pk, history in found.histories.items()
+    }
+
+
+def _rolled(parts: Cut) -> dict[int, Seconds]:
+    if parts.rolled is None:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_ROLLED, [parts.rolled.since, parts.rolled.until])
+        return {agent: Seconds(*sums) for agent, *sums in cursor.fetchall()}
+
+
+def _from_creation(sums: Seconds, agent: Agent, since: datetime, until: datetime) -> Seconds:
+    """Without the seconds before the agent was made, which no hour before its first holds."""
+    window = max(second(until) - max(second(since), second(agent.created_at)), 0)
+    excluded = window - sums.up - sums.down - sums.unknown
+    return Seconds(sums.up, sums.down, max(excluded, 0), sums.unknown, sums.productive)

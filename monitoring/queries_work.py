@@ -1,0 +1,131 @@
+"""Attempts and retries in a window: what failed, whose it was, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from failures.states import ErrorType
+from monitoring.queries_rolled import Cut, cut
+
+_TYPES = tuple(ErrorType)
+
+# Each part by itself: an OR over two ranges of one index reads all that lies between them.
+_EDGE = """
+SELECT a.agent_id, count(*) FILTER (WHERE a.outcome = 'succeeded'),
+       count(*) FILTER (WHERE a.outcome = 'failed' AND f.error_type = 'build'),
+       count(*) FILTER (WHERE a.outcome = 'failed' AND f.error_type = 'test'),
+       count(*) FILTER (WHERE a.outcome = 'failed' AND f.error_type = 'api'),
+       count(*) FILTER (WHERE a.outcome = 'failed' AND f.error_type = 'timeout'),
+       count(*) FILTER (WHERE a.outcome = 'failed' AND coalesce(f.error_type, 'other') = 'other')
+FROM agents_attempt a LEFT JOIN failures_failure f ON f.id = a.failure_id
+WHERE a.ended_at > %(since)s AND a.ended_at <= %(until)s AND a.outcome IN ('succeeded', 'failed')
+GROUP BY a.agent_id
+"""
+_FIRST = _EDGE.replace("%(since)s", "%(first_since)s").replace("%(until)s", "%(first_until)s")
+_LAST = _EDGE.replace("%(since)s", "%(last_since)s").replace("%(until)s", "%(last_until)s")
+_WORK = f"""
+WITH parts (agent_id, succeeded, build, test, api, timeout, other) AS (
+    SELECT agent_id, sum(succeeded), sum(failed_build), sum(failed_test), sum(failed_api),
+           sum(failed_timeout), sum(failed_other)
+    FROM monitoring_hourlyfigures
+    WHERE hour >= %(rolled_since)s AND hour < %(rolled_until)s GROUP BY agent_id
+    UNION ALL {_FIRST} UNION ALL {_LAST}
+)
+SELECT agent_id, sum(succeeded)::bigint, sum(build)::bigint, sum(test)::bigint, sum(api)::bigint,
+       sum(timeout)::bigint, sum(other)::bigint
+FROM parts GROUP BY agent_id
+"""  # noqa: S608 - put together of the constants above
+
+# Of dispatches whose very first failure lies in the part: how those stand that were retried.
+RETRIED = """
+SELECT {hour} AS hour, count(*) FILTER (WHERE d.status = 'completed') AS completed,
+       count(*) FILTER (WHERE d.finished_at IS NOT NULL) AS ended,
+       count(*) FILTER (WHERE d.finished_at IS NULL) AS under_way
+FROM agents_attempt f JOIN agents_dispatch d ON d.id = f.dispatch_id
+WHERE f.ended_at > %({since})s AND f.ended_at <= %({until})s AND f.outcome = 'failed'
+  AND d.lease_epoch > f.lease_epoch
+  AND NOT EXISTS (SELECT 1 FROM agents_attempt b WHERE b.dispatch_id = f.dispatch_id
+                  AND b.lease_epoch < f.lease_epoch AND b.outcome = 'failed')
+GROUP BY 1
+"""
+_RETRIES = f"""
+WITH parts AS (
+    SELECT hour, retries_completed AS completed, retries_ended AS ended,
+           retries_under_way AS under_way
+    FROM monitoring_rolledhour WHERE hour >= %(rolled_since)s AND hour < %(rolled_until)s
+    UNION ALL
+    {RETRIED.format(hour="NULL::timestamptz", since="first_since", until="first_until")}
+    UNION ALL
+    {RETRIED.format(hour="NULL::timestamptz", since="last_since", until="last_until")}
+)
+SELECT coalesce(sum(completed), 0)::bigint, coalesce(sum(ended), 0)::bigint,
+       coalesce(sum(under_way), 0)::bigint
+FROM parts
+"""  # noqa: S608 - put together of the constants above
+
+
+@dataclass(frozen=True)
+class Work:
+    """Attempts that came to a verdict: error rate = failed ÷ finished.
+
+    Left out are those without one: running, cancelled, lost, blocked, superseded, released.
+    """
+
+    succeeded: int = 0
+    failed_by_type: Mapping[ErrorType, int] = field(default_factory=dict)
+    """By the type of the failure that the attempt reported; one without counts as other."""
+
+    @property
+    def failed(self) -> int:
+        """Of all types."""
+        return sum(self.failed_by_type.values())
+
+    @property
+    def finished(self) -> int:
+        """Succeeded or failed."""
+        return self.succeeded + self.failed
+
+    def __add__(self, other: Work) -> Work:
+        both = {
+            kind: self.failed_by_type.get(kind, 0) + other.failed_by_type.get(kind, 0)
+            for kind in _TYPES
+        }
+        return Work(self.succeeded + other.succeeded, both)
+
+
+@dataclass(frozen=True)
+class RetrySuccess:
+    """What became of the dispatches that were retried."""
+
+    completed: int
+    ended: int
+    under_way: int
+
+
+def work_by_agent(*, now: datetime, window: timedelta, parts: Cut | None = None) -> dict[int, Work]:
+    """What each agent's attempts came to that ended in the window, by the agent's id.
+
+    `parts` saves asking for them when the caller has them. One statement, or two.
+    """
+    parts = parts or cut(since=now - window, until=now)
+    with connection.cursor() as cursor:
+        cursor.execute(_WORK, parts.params())
+        return {
+            agent: Work(succeeded, dict(zip(_TYPES, failed, strict=True)))
+            for agent, succeeded, *failed in cursor.fetchall()
+        }
+
+
+def retry_success(*, now: datetime, window: timedelta, parts: Cut | None = None) -> RetrySuccess:
+    """Of dispatches whose first failure fell in the window and that were retried: how they ended.
+
+    Retry success = completed ÷ ended. Those still under way are counted apart, in neither.
+    """
+    parts = parts or cut(since=now - window, until=now)
+    with connection.cursor() as cursor:
+        cursor.execute(_RETRIES, parts.params())
+        return RetrySuccess(*cursor.fetchone())
