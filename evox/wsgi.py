@@ -46,3 +46,7 @@ def _is_utf8(charset: str) -> bool:
 
 
 application = utf8_only(get_wsgi_application())
+
+from evox import listening  # noqa: E402 - it imports models, which need what was just set up.
+
+listening.start()
