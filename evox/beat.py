@@ -32,6 +32,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "monitoring: watch": _every(SWEEP_SECONDS, "monitoring.watch"),
     "monitoring: send": _every(SWEEP_SECONDS, "monitoring.send"),
     "monitoring: audit": _every(60, "monitoring.audit"),
+    "monitoring: roll up": _every(60, "monitoring.roll_up"),
     "recovery: cover": _every(SWEEP_SECONDS, "recovery.cover"),
     "recovery: reconcile": _every(30, "recovery.reconcile"),
     "recovery: deliveries": _every(SWEEP_SECONDS, "recovery.deliveries"),

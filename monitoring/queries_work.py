@@ -40,6 +40,11 @@ SELECT agent_id, sum(succeeded)::bigint, sum(build)::bigint, sum(test)::bigint, 
 FROM parts GROUP BY agent_id
 """  # noqa: S608 - put together of the constants above
 
+_BY_HOUR = _EDGE.replace(
+    "SELECT a.agent_id,",
+    "SELECT a.agent_id, date_trunc('hour', a.ended_at - interval '1 microsecond', 'UTC'),",
+).replace("GROUP BY a.agent_id", "GROUP BY 1, 2")
+
 # Of dispatches whose very first failure lies in the part: how those stand that were retried.
 RETRIED = """
 SELECT {hour} AS hour, count(*) FILTER (WHERE d.status = 'completed') AS completed,
@@ -117,6 +122,19 @@ def work_by_agent(*, now: datetime, window: timedelta, parts: Cut | None = None)
         return {
             agent: Work(succeeded, dict(zip(_TYPES, failed, strict=True)))
             for agent, succeeded, *failed in cursor.fetchall()
+        }
+
+
+def work_by_hour(*, since: datetime, until: datetime) -> dict[tuple[int, datetime], Work]:
+    """The same by agent's id and hour, looked up in the attempts themselves.
+
+    An hour is (its first instant, the next hour's first], as windows are.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_HOUR, {"since": since, "until": until})
+        return {
+            (agent, hour): Work(succeeded, dict(zip(_TYPES, failed, strict=True)))
+            for agent, hour, succeeded, *failed in cursor.fetchall()
         }
 
 

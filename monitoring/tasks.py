@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from agents.clock import db_now
-from monitoring.services import auditor, sender
+from monitoring.services import auditor, rollups, sender
 from monitoring.services import watch as watching
 
 
@@ -25,3 +25,9 @@ def audit() -> None:
 def send() -> None:
     """Carry what is in the outbox to the sinks."""
     sender.send_alone()
+
+
+@shared_task(name="monitoring.roll_up")
+def roll_up() -> None:
+    """Add up the hours that are over."""
+    rollups.roll_up(now=db_now())
