@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agents.states import AttemptOutcome, DispatchStatus, Strategy
+from failures.states import IncidentStatus
+from learnings.states import LearningStatus
 
 STRATEGIES = {
     Strategy.FIRST_TRY: "First try",
@@ -42,11 +44,32 @@ OUTCOME_MARKS = {
     AttemptOutcome.RELEASED: Mark("handed back", "↩", "muted"),
     AttemptOutcome.CANCELLED: Mark("cancelled", "–", "muted"),
 }
+INCIDENT_MARKS = {
+    IncidentStatus.OPEN: Mark("Open", "✕", "critical"),
+    IncidentStatus.ACKNOWLEDGED: Mark("Taken on", "◐", "warn"),
+    IncidentStatus.RESOLVED: Mark("Over", "✓", "ok"),
+}
+RESTS = Mark("Snoozed", "◌", "muted")
+NOTED = Mark("For the record", "·", "muted")
+LEARNING_MARKS = {
+    LearningStatus.PROPOSED: Mark("Waits for approval", "○", "warn"),
+    LearningStatus.ACTIVE: Mark("In use", "✓", "ok"),
+    LearningStatus.WATCH: Mark("Watched: the mistake came back", "!", "warn"),
+    LearningStatus.RETIRED: Mark("Retired", "–", "muted"),
+    LearningStatus.REJECTED: Mark("Rejected", "–", "muted"),
+}
 PAUSED = Mark("Paused", "‖", "muted")
 SILENT = Mark("Silent, holds work", "✕", "critical")
+STUCK = Mark("Stuck", "✕", "critical")
+STALLED = Mark("No progress", "!", "warn")
+BLOCKED = Mark("Blocked", "■", "critical")
+LOOPS = Mark("Same failure again and again", "↻", "critical")
 WORKING = Mark("Working", "▶", "info")
 IDLE = Mark("Idle", "○", "ok")
 AWAY = Mark("Away", "◌", "muted")
 OFFLINE = Mark("Offline, as announced", "–", "muted")
 NEVER = Mark("Never connected", "·", "muted")
-_WORST_FIRST = (SILENT, WORKING, IDLE, PAUSED, AWAY, OFFLINE, NEVER)
+WORST_FIRST = (
+    *(SILENT, STUCK, BLOCKED, LOOPS, STALLED),
+    *(WORKING, IDLE, PAUSED, AWAY, OFFLINE, NEVER),
+)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib.auth.views import redirect_to_login
-from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.utils import timezone
-from django.utils.cache import get_conditional_response, patch_cache_control
-from django.utils.http import quote_etag
+from django.utils.cache import get_conditional_response
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
-from rest_framework.request import Request
 
-from agents.api.authentication import LoopbackAuthentication
 from agents.clock import db_now
-from monitoring import health
+from monitoring import health, page_rows
 from monitoring.page import page
+from monitoring.page_access import for_viewers, may_act, shown_zone
+from monitoring.page_cache import FRAGMENTS, Key, bucket_of
+from monitoring.page_words import Period, period_of
 
 FRAGMENT = "monitoring/_fragment.html"
 
@@ -49,51 +52,64 @@ def evoxctl(request: HttpRequest) -> HttpResponse:
     return HttpResponse(file.read_bytes(), content_type="text/x-python; charset=utf-8")
 
 
-@require_safe
-def home(request: HttpRequest) -> HttpResponseBase:
+@for_viewers
+def home(request: HttpRequest) -> HttpResponse:
     """The page."""
-    return _page(request, "monitoring/page.html")
+    return render(request, "monitoring/page.html", page_context(request))
 
 
-@require_safe
+@for_viewers
 def fragment(request: HttpRequest) -> HttpResponseBase:
     """What the page polls: 304 while nothing on it changed."""
-    return _page(request, FRAGMENT)
-
-
-def _page(request: HttpRequest, template: str) -> HttpResponseBase:
-    try:
-        if not may_look(request):
-            return redirect_to_login(request.get_full_path())
-        context = page_context(request)
-    except DatabaseError:
-        return render(request, "monitoring/down.html", status=503)
-    with timezone.override(ZoneInfo(settings.EVOX_TIME_ZONE)):
-        body = render_to_string(template, context, request)
-    response = HttpResponse(body)
-    if template == FRAGMENT:
-        etag = quote_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
-        response["ETag"] = etag
-        response = get_conditional_response(request, etag=etag, response=response) or response
-    response["X-Evox-Now"] = context["now_ms"]
-    patch_cache_control(response, private=True, no_cache=True)
+    now = db_now()
+    key = _key_of(request, now=now)
+    response = get_conditional_response(request, etag=key.etag) or HttpResponse(
+        _fragment_of(key, now=now)
+    )
+    response["ETag"] = key.etag
+    response["X-Evox-Now"] = _milliseconds(now)
     return response
 
 
-def may_look(request: HttpRequest) -> bool:
-    """Anybody on this machine while no key is required; else whoever is logged in."""
-    if LoopbackAuthentication().authenticate(Request(request)) is not None:
-        return True
-    return bool(request.user.is_authenticated)
-
-
 def page_context(request: HttpRequest) -> dict[str, Any]:
-    """The page as of now, and what its empty states tell the reader to type."""
+    """The fragment as of now, and what stands around it."""
     now = db_now()
+    key = _key_of(request, now=now)
     return {
-        "page": page(now=now),
+        "fragment": _fragment_of(key, now=now),
         "now": now,
-        "now_ms": str(int(now.timestamp() * 1000)),
-        "base": request.build_absolute_uri("/").rstrip("/"),
-        "key_required": settings.EVOX_REQUIRE_KEY,
+        "now_ms": _milliseconds(now),
+        "period": Period(key.period),
+        "periods": list(Period),
+        "may_act": may_act(request),
+        "here": request.get_full_path(),
     }
+
+
+def _key_of(request: HttpRequest, *, now: datetime) -> Key:
+    return Key(
+        version=page_rows.version(),
+        period=period_of(request.GET.get("period")).value,
+        role="acts" if may_act(request) else "looks",
+        base=request.build_absolute_uri("/").rstrip("/"),
+        bucket=bucket_of(now),
+    )
+
+
+def _fragment_of(key: Key, *, now: datetime) -> SafeString:
+    def make() -> str:
+        context = {
+            "page": page(now=now, period=Period(key.period)),
+            "now": now,
+            "base": key.base,
+            "may_act": key.role == "acts",
+            "key_required": settings.EVOX_REQUIRE_KEY,
+        }
+        with shown_zone():
+            return render_to_string(FRAGMENT, context)
+
+    return mark_safe(FRAGMENTS.get(key, make))  # noqa: S308 - what a template rendered
+
+
+def _milliseconds(now: datetime) -> str:
+    return str(int(now.timestamp() * 1000))

@@ -12,27 +12,33 @@ from django.utils.safestring import SafeString
 from monitoring.marks import Mark
 
 register = template.Library()
+SINCE = "for"
 
 
 @register.filter
 def instant(at: datetime | None, kind: str = "ago") -> str:
-    """`at` as a <time>; page.js turns its text into an age ("ago") or what is left ("in")."""
+    """`at` as a <time>; page.js turns its text into an age.
+
+    `kind` is "ago" (12 s ago), "in" (in 5 min), or "for" (for 1 h 4 min; without the script
+    `since` and the instant).
+    """
     if at is None:
         return "never"
-    utc = at.astimezone(UTC)
-    local = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}" data-kind="{}" title="{}">{}</time>',
-        f"{utc:%Y-%m-%dT%H:%M:%SZ}",
+        '<time datetime="{}" data-kind="{}" title="{}">{}{}</time>',
+        f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         kind,
-        f"{local:%Y-%m-%d %H:%M:%S %Z}",
-        f"{local:%d %b %H:%M:%S}",
+        f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S %Z}",
+        "since " if kind == SINCE else "",
+        f"{timezone.localtime(at):%d %b %H:%M:%S}",
     )
 
 
 @register.filter
-def until(at: datetime, now: datetime) -> str:
+def until(at: datetime | None, now: datetime) -> str:
     """`at` as the hour of a clock, with its day when that isn't the day of `now`."""
+    if at is None:
+        return ""
     local = timezone.localtime(at)
     same_day = local.date() == timezone.localtime(now).date()
     return format_html(

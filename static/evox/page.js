@@ -2,12 +2,12 @@
 "use strict";
 (() => {
   const box = document.getElementById("evox-fragment");
-  if (!box) return;
   const live = document.querySelector(".live");
+  const title = document.title;
   let etag = "";
   let timer = 0;
-  let skew = Date.now() - Number(box.dataset.now);
   let heard = Date.now();
+  let skew = box ? heard - Number(box.dataset.now) : 0;
 
   const span = (seconds) => {
     const s = Math.max(0, Math.round(seconds));
@@ -16,20 +16,44 @@
     if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
     return `${Math.floor(s / 86400)} d`;
   };
+  const words = {
+    ago: (s) => `${span(s)} ago`,
+    for: (s) => `for ${span(s)}`,
+    in: (s) => (s < 0 ? `in ${span(-s)}` : "due now"),
+  };
 
   const tick = () => {
     const now = Date.now() - skew;
     for (const time of document.querySelectorAll(".evox time[data-kind]")) {
-      const seconds = (now - Date.parse(time.dateTime)) / 1000;
-      if (time.dataset.kind === "in") time.textContent = seconds < 0 ? `in ${span(-seconds)}` : "due now";
-      else time.textContent = `${span(seconds)} ago`;
+      const text = words[time.dataset.kind]((now - Date.parse(time.dateTime)) / 1000);
+      if (time.textContent !== text) time.textContent = text;
     }
+    if (!box) return;
     const silence = (Date.now() - heard) / 1000;
+    const stale = silence > 20;
     box.classList.toggle("dead", silence > 120);
+    const needs = Number(box.querySelector("[data-needs]")?.dataset.needs);
+    document.title = stale ? `▲ Stale · ${title}` : needs ? `✕ ${needs} · ${title}` : title;
     if (!live) return;
-    live.classList.toggle("stale", silence > 20);
-    const word = silence > 20 ? "▲ Stale: no answer, last" : "● Live · updated";
+    live.classList.toggle("stale", stale);
+    const word = stale ? "▲ Stale: EVOX doesn't answer, last heard" : "● Live · updated";
     if (live.firstElementChild.textContent !== word) live.firstElementChild.textContent = word;
+  };
+
+  // The new fragment, with what its reader opened, typed and focused.
+  const show = (text) => {
+    const active = box.contains(document.activeElement) ? document.activeElement : null;
+    const mark = active && ["href", "value", "name"].find((name) => active.hasAttribute(name));
+    const focus = mark && `${active.localName}[${mark}="${CSS.escape(active.getAttribute(mark))}"]`;
+    const open = [...box.querySelectorAll("details[open]")].map((one) => one.id);
+    const typed = [...box.querySelectorAll("input")].map((one) => [one.name, one.value]);
+    box.innerHTML = text; // Rendered and escaped by the server.
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    for (const [name, value] of typed) {
+      const input = box.querySelector(`input[name="${CSS.escape(name)}"]`);
+      if (input) input.value = value;
+    }
+    if (focus) box.querySelector(focus)?.focus({ preventScroll: true });
   };
 
   const poll = async () => {
@@ -40,11 +64,9 @@
       const answer = await fetch(box.dataset.fragmentUrl, options);
       if (answer.status !== 200 && answer.status !== 304) throw new Error(String(answer.status));
       if (answer.status === 200) {
-        etag = answer.headers.get("ETag") || "";
         const text = await answer.text();
-        const focus = box.contains(document.activeElement) && document.activeElement.getAttribute("href");
-        box.innerHTML = text; // Rendered and escaped by the server.
-        if (focus) box.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+        etag = answer.headers.get("ETag") || "";
+        show(text);
       }
       heard = Date.now();
       skew = heard - Number(answer.headers.get("X-Evox-Now"));
@@ -56,8 +78,9 @@
     timer = setTimeout(poll, document.hidden ? 60000 : 5000);
   };
 
-  document.addEventListener("visibilitychange", () => document.hidden || poll());
   setInterval(tick, 1000);
   tick();
+  if (!box) return;
+  document.addEventListener("visibilitychange", () => document.hidden || poll());
   timer = setTimeout(poll, 5000);
 })();

@@ -116,12 +116,14 @@ def test_the_index_and_the_health_page_show_the_fragment(staff, world):
     for path in ("/admin/", "/admin/health/"):
         html = staff.get(path).content.decode()
         assert "things need you" in html
-        assert 'data-fragment-url="/fragment"' in html
+        assert 'data-fragment-url="/fragment?period=24h"' in html
 
 
-def test_the_health_page_is_for_staff(client):
-    client.force_login(User.objects.create_user("ceo"))
+def test_the_health_page_is_for_whoever_is_logged_in_and_the_rest_for_staff(client):
     assert client.get("/admin/health/").status_code == 302
+    client.force_login(User.objects.create_user("ceo"))
+    assert client.get("/admin/health/").status_code == 200
+    assert client.get("/admin/").status_code == 302
 
 
 def test_the_librarys_own_keys_are_not_in_the_admin_and_the_schedule_is(staff):

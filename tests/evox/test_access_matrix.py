@@ -61,7 +61,12 @@ def everybody(path: str, ok: int = 200) -> Row:
 # Signature: GitHub's key is the signature, so every caller without one hears 401 (tested there).
 SIGNATURE = {"github-webhook", "webhook/github", "api/v1/webhooks/github"}
 # The page sends those who aren't logged in to the login; a key is no login.
-PAGES = {"", "fragment"}
+PAGES = {
+    *("", "fragment", "work", "definitions", "agents/<str:name>", "incidents/<row_id:pk>"),
+    *("dispatches/<row_id:pk>", "learnings/<row_id:pk>"),
+}
+# Pressed on the page by staff; it refuses the others itself (tests/monitoring/test_page_acts.py).
+ACTS = {"act"}
 D = "api/v1/dispatches/<row_id:pk>"
 M = "api/v1/messages/<row_id:pk>"
 INC = "api/v1/incidents/<row_id:pk>"
@@ -144,6 +149,10 @@ MATRIX: dict[str, list[Row]] = {
         anybody("GET", "api/v1/failures"),
         own("POST", "api/v1/failures", SAMS_FAILURE, 201, 201),
     ],
+    "api/v1/failures/similar": [
+        anybody("GET", "api/v1/failures/similar?q=import"),
+        own("GET", "api/v1/failures/similar?q=import&agent=SAM"),
+    ],
     F: [anybody("GET", F), own("PATCH", F, {"resolution": "Made it.", "outcome": "fixed"})],
     "api/v1/failure-groups": [anybody("GET", "api/v1/failure-groups")],
     "api/v1/failure-groups/<row_id:pk>": [anybody("GET", "api/v1/failure-groups/<row_id:pk>")],
@@ -184,7 +193,9 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_address_has_a_row() -> None:
-    assert set(routes(get_resolver().url_patterns)) == {*MATRIX, *SIGNATURE, *PAGES, "admin/"}
+    assert set(routes(get_resolver().url_patterns)) == {
+        *(*MATRIX, *SIGNATURE, *PAGES, *ACTS, "admin/")
+    }
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import pytest
 from agents.states import AgentRole
 from failures.models import Incident
 from failures.services import incidents
+from monitoring.marks import STUCK
 from monitoring.page import page
 from monitoring.services.watch import watch
 from recovery.services import claims
-from tests.recovery.world import MINUTE, T0, hire, queue, take
+from tests.recovery.world import MINUTE, T0, block, fail, hire, queue, take
 
 
 @pytest.fixture
@@ -31,14 +32,15 @@ def stuck(db) -> Incident:
 def test_a_stuck_agent_needs_somebody_with_who_was_told_and_when_again(stuck, client):
     shown = page(now=T0 + 62 * MINUTE)
 
-    [need] = shown.needs
-    assert (need.who, need.title) == (stuck.number, stuck.title)
+    [need] = shown.needs.rows
+    assert (need.number, need.what) == (stuck.number, stuck.title)
     assert (need.since, need.next_at) == (T0, stuck.next_step_at)
     assert need.told is not None
-    assert need.told.name == "ceo"
-    assert shown.headline == "1 thing needs you."
+    assert need.told.name == "#ceo"
+    assert need.next == "the CEO channel is reminded"
+    assert shown.headline == "1 incident needs you."
     html = client.get("/fragment").content.decode()
-    assert f"/admin/failures/incident/{stuck.pk}/change/" in html
+    assert f'href="/incidents/{stuck.pk}"' in html
 
 
 @pytest.mark.parametrize("act", ["acknowledge", "snooze", "resolve"])
@@ -52,7 +54,8 @@ def test_what_somebody_took_on_needs_nobody_else(stuck, act):
     else:
         incidents.resolve(stuck.pk, resolution="Done", actor="MAX", now=now)
 
-    assert page(now=now).needs == []
+    assert page(now=now).needs.total == 0
+    assert page(now=now).headline.startswith("Nothing needs you.")
 
 
 def test_a_silent_agent_is_one_need_not_two(db):
@@ -62,8 +65,68 @@ def test_a_silent_agent_is_one_need_not_two(db):
     take(sam, lease=timedelta(hours=3))
     claims.heartbeat(sam, now=T0)
     later = T0 + 5 * MINUTE
-    assert [need.text for need in page(now=later).needs] == ["has gone silent while it holds"]
+    [need] = page(now=later).needs.rows
+    assert need.what.startswith("SAM has gone silent while it holds #")
 
     watch(now=later)
 
-    assert [need.title for need in page(now=later).needs] == ["SAM has gone silent"]
+    assert [need.what for need in page(now=later).needs.rows] == ["SAM has gone silent"]
+
+
+def blocked_work(sam) -> Incident:
+    queue("Deploy", agent=sam)
+    block(take(sam), reason="The password has expired.")
+    return Incident.objects.get()
+
+
+def test_blocked_work_and_its_incident_are_one_need(db):
+    hire("MAX", role=AgentRole.LEAD)
+    incident = blocked_work(hire("SAM"))
+
+    [need] = page(now=T0 + MINUTE).needs.rows
+
+    assert need.number == incident.number
+    assert need.told is not None
+    assert (need.told.name, need.next) == ("MAX", "the CEO channel hears of it")
+
+
+@pytest.mark.parametrize("act", ["acknowledge", "resolve"])
+def test_blocked_work_that_somebody_took_on_or_dealt_with_asks_nobody(db, act):
+    hire("MAX", role=AgentRole.LEAD)
+    incident = blocked_work(hire("SAM"))
+    now = T0 + 2 * MINUTE
+    if act == "acknowledge":
+        incidents.acknowledge(incident.pk, actor="MAX", now=now)
+    else:
+        incidents.resolve(incident.pk, resolution="It was told.", actor="MAX", now=now)
+
+    assert page(now=now).needs.total == 0
+
+
+def test_blocked_work_that_no_incident_speaks_of_asks(db):
+    hire("MAX", role=AgentRole.LEAD)
+    incident = blocked_work(hire("SAM"))
+    incident.events.all().delete()
+    incident.delete()
+
+    [need] = page(now=T0 + MINUTE).needs.rows
+
+    assert need.what == f"SAM is blocked on #{need.key} Deploy"
+    assert need.number == ""
+
+
+def test_what_gave_up_over_a_week_ago_no_longer_asks(db):
+    hire("MAX", role=AgentRole.LEAD)
+    sam = hire("SAM")
+    queue("Build", agent=sam)
+    fail(take(sam), retryable=False)
+
+    assert page(now=T0 + MINUTE).needs.incidents == 1
+    assert page(now=T0 + timedelta(days=8)).needs.total == 0
+
+
+def test_an_agent_that_is_stuck_says_since_when(stuck):
+    [row] = [row for row in page(now=T0 + 62 * MINUTE).agents if row.agent.name == "SAM"]
+
+    assert (row.mark, row.since) == (STUCK, T0)
+    assert page(now=T0 + 62 * MINUTE).agents[0] == row
