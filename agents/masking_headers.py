@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from agents.masking_values import Style, is_secret, looks_random, lower
 
@@ -15,7 +16,7 @@ _SCHEME = (
     r"key|aws4-hmac-sha256)"
 )
 _AUTHORIZATION = re.compile(
-    r"(?:authorization|x-auth)(?:\\{0,7}[\"']|%22|\])?+\s{0,3}(?:[:=,]|%3a|=>)(?:\s|%20|\+){0,3}"
+    r"(?:authorization|x-auth)(?:\\{0,7}[\"']\]?|%22)?+\s{0,3}(?:[:=,]|%3a|=>)(?:\s|%20|\+){0,3}"
     rf"(?:[bruf]?\\{{0,7}}[\"'`]|%22)?+(?:(?P<scheme>{_SCHEME}){_GAP})?+"
     r"(?P<value>[^\s\"'`\\,;<>{}()\[\]]{3,}+)"
 )
@@ -24,7 +25,7 @@ _PARTS = re.compile(r"[^\n`\\']*+")
 _BEARER = re.compile(rf"bearer{_GAP}(?P<value>[a-z0-9._~+/=-]{{8,}}+)")
 _BASIC = re.compile(rf"basic{_GAP}(?P<value>[a-z0-9+/]{{8,}}+={{0,2}})")
 _COOKIE = re.compile(
-    r"cookie\\{0,7}[\"'\]]?+\s{0,3}(?:[:=,]|=>)\s{0,3}(?:[bruf]?\\{0,7}[\"'`])?+"
+    r"cookie(?:\\{0,7}[\"']\]?)?+\s{0,3}(?:[:=,]|=>)\s{0,3}(?:[bruf]?\\{0,7}[\"'`])?+"
     r"(?P<value>[\w.!#$%&*+^|~-]{1,100}=[^\s;\"'`\\]*+"
     r"(?:;\s{0,2}[\w.!#$%&*+^|~-]{1,100}+(?:=[^\s;\"'`\\]*+(?:\ [0-9][^;\"'`\\\n]{1,40})?)?)*+)"
 )
@@ -44,11 +45,18 @@ _GLUED_P = ("mysql", "mariadb", "sshpass", "mongo", "sqlcmd", "clickhouse", "7z 
 _SPACED_P = ("sshpass", " login", "mongo", "sqlcmd", "redis-cli", "ldap", "bcp ")
 _USERS = ("curl", "wget", "http ", "https ", "svn ", "ldap")
 _COMMANDS = tuple(sorted({*_GLUED_P, *_SPACED_P, *_USERS}))
-_ARGUMENT = re.compile(
-    rf"\n|(?P<command>{'|'.join(_COMMANDS)})|(?<![\w-])-(?:"
+_ARGUMENT = (
+    r"\n|(?<![\w-])-(?:"
     r"(?:u|-user|-proxy-user)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
-    r"|[pa](?P<gap>\s|[\"'],?\s?[\"']?)?[\"']?(?P<value>[^\s\"']{3,200}+))"
+    r"|[pa](?P<gap>\s|[\"'],?\s?[\"']?)?[\"']?(?P<value>[^\s\"']{3,200}+))|(?P<command>"
 )
+_CAREFULLY = 1000
+"""So many arguments of one text are judged with care, the rest is masked; see masking_pairs."""
+
+
+@lru_cache(maxsize=64)
+def _finder(commands: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(f"{_ARGUMENT}{'|'.join(commands)})")
 
 
 def mask_headers(text: str) -> str:
@@ -87,19 +95,29 @@ def has_command(shadow: str) -> bool:
 def mask_arguments(text: str) -> str:
     """`text` with the passwords that commands were given as `-u name:…` and `-p…` replaced."""
     shadow = lower(text)
-    if "-" not in text or not has_command(shadow):
+    present = tuple(command for command in _COMMANDS if command in shadow)
+    if "-" not in text or not present:
         return text
-    pieces, done, commands = [], 0, set[str]()
-    for match in _ARGUMENT.finditer(shadow):
+    pieces, done, judged, commands = [], 0, 0, set[str]()
+    for match in _finder(present).finditer(shadow):
         if command := match["command"]:
             commands.add(command)
         elif match[0] == "\n":
             commands.clear()
-        elif (group := _password_of(match, commands)) and _likely(text, match, group):
+        elif group := _password_of(match, commands):
+            judged += 1
             start, end = match.span(group)
+            if _is_masked(text, start, end) or (
+                judged <= _CAREFULLY and not _likely(text, match, group)
+            ):
+                continue
             pieces += [text[done:start], "[password]"]
             done = end
     return "".join(pieces) + text[done:]
+
+
+def _is_masked(text: str, start: int, end: int) -> bool:
+    return text[start] == "[" and text[end - 1] == "]"
 
 
 def _password_of(match: re.Match[str], commands: set[str]) -> str | None:

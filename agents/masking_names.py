@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 
-_KEY = (
-    r"(?:api|app|access|secret|private|auth|encryption|encrypt|signing|master|account|shared"
-    r"|sharedaccess|service|client|deploy|ssh|storage|webhook|hmac|aes|license|subscription"
-    r"|consumer|admin|server|security|session|data)"
-)
-CORE = (
-    r"(?:pass(?:word|wd|phrase|wort|code)?|pwd|secret|token|credentials?|sig(?:nature)?"
-    rf"|{_KEY}[_\-. ]?key|auth(?=[\"'=:])|(?:php|j|asp)sess(?:ion)?id|requirepass"
-    r"|identified\ by)"
-)
-"""The word that makes a name a secret's, in small letters."""
+WORDS = {
+    "pass": r"pass(?:word|wd|phrase|wort|code)?",
+    "secret": "secret",
+    "token": "token",
+    "key": "key",
+    "pwd": "pwd",
+    "credential": r"credentials?",
+    "sig": r"sig(?:nature)?",
+    "auth": r"auth(?=[\"'=:])",
+    "sess": r"sess(?:ion)?id",
+    "identified by": "identified by",
+}
+"""What makes a name a secret's: by a text that must be there, the pattern of the word."""
 TAIL = r"[a-z0-9_\-]{0,60}+"
 """What may follow it within the name; `kind_of` judges it."""
 
@@ -35,25 +37,34 @@ _SHORT = frozenset({"pass", "pwd", "auth", "sig"})
 """Ends and beginnings of many words, so they must be words of their own: compass, author."""
 _GLUED = re.compile(
     r"(?:db|user|my|root|admin|smtp|mail|redis|mysql|pg|ftp|proxy|http|basic|key|store|trust|ssh"
-    r"|sudo|vault|login|rabbit|mongo|ldap|kafka|old|new|\\[nrt])\Z"
+    r"|sudo|vault|login|rabbit|mongo|ldap|kafka|old|new|require|\\[nrt])\Z"
 )
-_KINDS = {"sig": "signature", "credentials": "credential"}
+_WHOSE_KEY = re.compile(
+    r"(api|app|access|secret|private|auth|encryption|encrypt|signing|master|account|shared"
+    r"|sharedaccess|service|client|deploy|ssh|storage|webhook|hmac|aes|license|subscription"
+    r"|consumer|admin|server|security|session|data)[_\-. ]?\Z"
+)
+_KINDS = {"sig": "signature", "credentials": "credential", "identified by": "password"}
 
 
-def kind_of(text: str, start: int, core: str, tail: str) -> str | None:
+def kind_of(text: str, start: int, word: str, tail: str) -> str | None:
     """The kind of secret that the name says, such as `api-key`; None if it is no secret's.
 
-    `core` stands at `start` of `text`, in small letters; `tail` follows it as it is written.
+    `word` stands at `start` of `text`, in small letters; `tail` follows it as it is written.
     """
-    if core in _SHORT and not _is_word(text, start):
+    if tail and not _may_follow(tail, word):
         return None
-    if tail and not _may_follow(tail, core):
+    if word == "key":
+        whose = _WHOSE_KEY.search(text[max(0, start - 14) : start].lower())
+        return f"{whose[1]}-key" if whose else None
+    if word in _SHORT and not _is_word(text, start):
         return None
-    if core.startswith(("pass", "pwd", "req", "ident")):
+    if word.startswith(("pass", "pwd")):
         return "password"
-    if core.endswith("key"):
-        return core[:-3].rstrip("_-. ").replace("_", "-") + "-key"
-    return "session" if core.endswith("id") else _KINDS.get(core, core)
+    if word.startswith("sess"):
+        known = text[max(0, start - 3) : start].lower().endswith(("php", "j", "asp"))
+        return "session" if known else None
+    return _KINDS.get(word, word)
 
 
 def _is_word(text: str, start: int) -> bool:
@@ -64,8 +75,8 @@ def _is_word(text: str, start: int) -> bool:
     return _GLUED.search(text[max(0, start - 7) : start].lower()) is not None
 
 
-def _may_follow(tail: str, core: str) -> bool:
-    if tail[0].islower() and (core in _SHORT or tail not in {"value", "hash", "base"}):
+def _may_follow(tail: str, word: str) -> bool:
+    if tail[0].islower() and (word in _SHORT or tail not in {"value", "hash", "base"}):
         return False
     parts = _PART.findall(tail)
     return not parts or _OTHER_THING.match(parts[-1].lower()) is None

@@ -7,8 +7,9 @@ finds is judged by name and value, since code and prose use the same names.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from agents.masking_names import CORE, TAIL, kind_of
+from agents.masking_names import TAIL, WORDS, kind_of
 from agents.masking_values import Style, is_secret, looks_random, lower
 
 _QUOTED = (
@@ -27,31 +28,42 @@ _BARE = (
     r"|&(?=[^\s\"'`&=;]{1,30}(?:[\s;\"'`]|$))){1,200}+"
 )
 _SEPARATOR = (
-    r"\??\s{0,3}(?::=|=>|[=!]==?|=|(?<!:):(?!:)|%3d|%3a)"
+    r"\??\s{0,3}(?::=|=>|[=!]==?|=|%3d|%3a"
+    # A colon, and the type that an annotated name has before its value.
+    r"|(?<!:):(?!:)(?:\s{0,3}[a-z_][a-z_.\[\]| ]{0,40}=(?!=))?+)"
     # {"name": "DB_PASSWORD", "value": "…"}, also as YAML and XML.
     r"|\s{0,3}[,:]?\s{0,30}[\"']?value[\"']?\s{0,3}[:=]"
     r"|\ (?:is|was)(?::|(?=\ ))"
-    r"|[\"']?,?[ \t]{1,4}+"
 )
-_TYPE = r"(?:\s{0,3}[a-z_][a-z_.\[\]| ]{0,40}=(?!=))?"
+_BLANK = r"[\"']?,?[ \t]{1,4}+"
 _WRAP = r"(?:(?:secret)?(?:str|bytes|string(?:::from)?|some|buffer\.from|atob)\((?=[\"'b]))?"
-_GROUPS = ("core", "tail", "sep", "gap", "quoted", "bare", "cut")
-_PAIR = re.compile(
-    rf"(?P<core>{CORE})(?P<tail>{TAIL})"
-    rf"(?:>(?P<element>[^<\n]{{1,500}}+)(?=</)|"
-    r"(?:\\{0,7}[\"'`]\]?|%22|%27|\])?+"
-    rf"(?P<sep>{_SEPARATOR}){_TYPE}(?P<gap>[ \t]*+(?:[|>][-+]?[ ]*\n\s*+)?){_WRAP}"
+_VALUE = (
     rf"(?:\s{{0,40}}+[bruf]{{0,2}}(?P<quoted>{_QUOTED})|(?P<bare>{_BARE})"
-    r"|(?P<cut>\\{0,7}[\"'`][^\s\"'`\\]{1,200}+)))"
+    r"|(?P<cut>\\{0,7}[\"'`][^\s\"'`\\]{1,200}+))"
 )
-_NAME = re.compile(rf"(?P<core>{CORE})(?P<tail>{TAIL})\Z")
+
+
+def _following(separator: str) -> str:
+    return (
+        rf"(?P<tail>{TAIL})"
+        rf"(?:>(?P<element>[^<\n]{{1,500}}+)(?=</)|"
+        r"(?:\\{0,7}[\"'`]\]?|%22|%27)?+"
+        rf"(?P<sep>{separator})(?P<gap>[ \t]*+(?:[|>][-+]?[ ]*\n\s*+)?){_WRAP}{_VALUE})"
+    )
+
+
+_FOLLOWING = re.compile(_following(_SEPARATOR))
+_FOLLOWING_BLANK = re.compile(_following(f"{_SEPARATOR}|{_BLANK}"))
+_MASKED = r"(?!\s{0,40}[bruf]{0,2}\\{0,7}[\"'`%27]{0,3}\[[a-z-]{1,40}\])"
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
 _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
 _NAME_BEFORE = re.compile(r"[\w.\-]*")
 _OPTION = re.compile(r"(?<![\w-])--[A-Za-z0-9_-]{0,50}\Z")
+_LONE = frozenset(" \t\n,;{(")
 _LOGIN = re.compile(r"(?:login|user)\s{1,3}\S{1,80}\s{1,3}\Z")
 _OF_PARSERS = re.compile(r"(?:expected|invalid|unknown|bad|next|last|illegal|token|near)[ \t]\Z")
+_NEEDING_MORE = frozenset({"signature", "auth", "session"})
 _CAREFULLY = 1500
 """So many pairs of one text are judged with care; the rest is masked whatever its value.
 
@@ -60,125 +72,160 @@ an attack holds as many.
 """
 
 
+@lru_cache(maxsize=256)
+def _finder(words: tuple[str, ...]) -> re.Pattern[str]:
+    """What finds these words; one of few, searched for from a literal, is many times as fast."""
+    return re.compile("|".join(WORDS[word] for word in words))
+
+
+@lru_cache(maxsize=64)
+def _coarse(words: tuple[str, ...]) -> re.Pattern[str]:
+    """What finds whole pairs: all that care would mask, and more."""
+    names = "|".join(WORDS[word] for word in words)
+    following = _following(f"{_SEPARATOR}|{_BLANK}").replace(_VALUE, _MASKED + _VALUE)
+    return re.compile(f"(?:{names}){following}")
+
+
 def mask_pairs(text: str) -> str:
     """`text` with the values of secret names replaced, their names kept."""
     shadow = lower(text)
+    words = tuple(word for word in WORDS if word in shadow)
+    if not words:
+        return text
     pieces, done, at, judged = [], 0, 0, 0
-    while match := _PAIR.search(shadow, at):
-        judged += 1
-        found = _Pair(text, match).judge(careful=judged <= _CAREFULLY)
-        if found is None:
-            # What was taken for its value may hold a pair of its own.
-            at = max(match.start(match.lastgroup or 0), match.start() + 1)
+    for name in _finder(words).finditer(shadow):
+        if name.start() < at:
             continue
-        kind, start, end = found
-        pieces += [text[done:start], f"[{kind}]"]
-        done = at = end
-    return "".join(pieces) + text[done:] if pieces else text
+        blank = _blank_may_follow(shadow, name)
+        match = (_FOLLOWING_BLANK if blank else _FOLLOWING).match(shadow, name.end())
+        if match is None:
+            continue
+        judged += 1
+        if judged > _CAREFULLY:
+            break
+        found = _judge(text, name, match)
+        if found is not None:
+            kind, start, end = found
+            pieces += [text[done:start], f"[{kind}]"]
+            done = at = end
+    else:
+        return "".join(pieces) + text[done:] if pieces else text
+    for match in _coarse(words).finditer(shadow, name.start()):
+        start, end = match.span(match.lastgroup or 0)
+        pieces += [text[done:start], "[secret]"]
+        done = end
+    return "".join(pieces) + text[done:]
 
 
 def mask_value(name: str, value: str) -> str | None:
     """What stands for the whole `value` of the field `name`; None if no secret by its name."""
     name = name[-100:]
-    match = _NAME.search(lower(name))
-    if match is None:
+    shadow = lower(name)
+    for match in _finder(tuple(WORDS)).finditer(shadow):
+        kind = kind_of(name, match.start(), match[0], name[match.end() :])
+        if kind is not None and kind not in _NEEDING_MORE:
+            return f"[{kind}]" if is_secret(value, kind, Style.QUOTED, last=True) else None
+    return None
+
+
+def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, int, int] | None:
+    """The secret's kind and place, or None if it is none."""
+    start, end = _inside_quotes(text, match)
+    if end - start < 3 or (text[start] == "[" and text[end - 1] == "]"):
         return None
-    kind = kind_of(name, match.start(), match["core"], name[match.start("tail") :])
-    if kind is None or kind in {"signature", "session", "auth"}:
+    sep = match["sep"] or ""
+    if sep and not sep.strip("\"', \t") and not _is_blank_right(text, name, match, start):
         return None
-    return f"[{kind}]" if is_secret(value, kind, Style.QUOTED, last=True) else None
+    kind = kind_of(text, name.start(), name[0], text[name.end() : match.end("tail")])
+    if kind is None:
+        return None
+    style, value = _style(match, sep), text[start:end]
+    last = style in {Style.QUOTED, Style.TIGHT} or _LAST.match(text, end) is not None
+    if not is_secret(value, kind, style, last=last):
+        return None
+    if not _fits(text, name, kind, style, sep, value):
+        return None
+    if style is not Style.QUOTED:
+        end = _whole_end(text, name.start(), sep, start, end)
+    return kind, start, end
 
 
-class _Pair:
-    """One name with what follows it."""
-
-    __slots__ = ("core", "end", "match", "sep", "start", "style", "tail", "text", "value")
-
-    def __init__(self, text: str, match: re.Match[str]) -> None:
-        core, tail, sep, gap, quoted, bare, cut = match.group(*_GROUPS)
-        self.text, self.match, self.core, self.tail = text, match, core, tail
-        self.sep: str = sep or ""
-        if bare is not None:
-            self.start, self.end = match.span("bare")
-            self.style = _style(self.sep, gap)
-        elif quoted is not None:
-            width = 3 if quoted[0] == "%" else len(quoted) - len(quoted.lstrip("\\")) + 1
-            self.start, self.end = match.start("quoted") + width, match.end("quoted") - width
-            self.style = Style.QUOTED
-        elif cut is not None:
-            self.start = match.end("cut") - len(cut.lstrip("\\\"'`"))
-            self.end = match.end("cut")
-            self.style = Style.QUOTED
-        else:
-            self.start, self.end = match.span("element")
-            self.style = Style.QUOTED
-        self.value = text[self.start : self.end]
-
-    def judge(self, *, careful: bool) -> tuple[str, int, int] | None:
-        """The secret's kind and place, or None if it is none."""
-        if len(self.value) < 3 or (self.value[0] == "[" and self.value[-1] == "]"):
-            return None
-        begin = self.match.start()
-        if self.sep and not self.sep.strip("\"', \t") and not self._follows(begin):
-            return None
-        if not careful:
-            return "secret", self.start, self.end
-        start = self.match.start("tail")
-        kind = kind_of(self.text, begin, self.core, self.text[start : start + len(self.tail)])
-        if kind is None:
-            return None
-        last = self.style in {Style.QUOTED, Style.TIGHT} or bool(_LAST.match(self.text, self.end))
-        if not is_secret(self.value, kind, self.style, last=last) or not self._fits(kind, begin):
-            return None
-        return kind, self.start, self._whole_end(begin)
-
-    def _follows(self, begin: int) -> bool:
-        """Whether a mere blank may part the two: `--password …`, netrc's and SQL's `password …`."""
-        if _OPTION.search(self.text, max(0, begin - 60), begin):
-            self.style = Style.COLON if self.style is not Style.QUOTED else self.style
-            return True
-        if self.core == "identified by":
-            return True
-        if self.core != "password" or self.tail:
-            return False
-        if self.style is Style.QUOTED:
-            return self.text[self.start - 1] == "'"
-        return _LOGIN.search(self.text, max(0, begin - 90), begin) is not None
-
-    def _fits(self, kind: str, begin: int) -> bool:
-        """What only some names and separators ask for beyond a likely value."""
-        if kind in {"signature", "auth", "session"}:
-            return self.style in {Style.TIGHT, Style.QUOTED} and looks_random(self.value)
-        if "==" in self.sep or "!=" in self.sep:
-            return self.style is Style.QUOTED or looks_random(self.value)
-        if self.style is Style.WORD and kind != "password":
-            return looks_random(self.value)
-        before = self.text[max(0, begin - 12) : begin]
-        if kind == "token" and before[-1:].isspace() and _OF_PARSERS.search(before.lower()):
-            return len(self.value) > 15 and looks_random(self.value)
-        alone = self.core == "pass" and not before[-1:].strip(" \t\n,;{(")
-        return not (alone and self.style is Style.COLON)
-
-    def _whole_end(self, begin: int) -> int:
-        """Where a value without quotes ends; in a list of variables only a blank ends it."""
-        end, text = self.end, self.text
-        if self.style is Style.QUOTED:
-            return end
-        if "=" in self.sep and text[begin].isupper() and _starts_line(text, begin):
-            end = _end_of(_MORE_OF_VARIABLE, text, end)
-        elif end - self.start >= 200:
-            end = _end_of(_MORE, text, end)
-        while text[end - 1] in ".:;," and (end == len(text) or text[end].isspace()):
-            end -= 1
-        return max(end, self.start + 1)
+def _inside_quotes(text: str, match: re.Match[str]) -> tuple[int, int]:
+    start, end = match.span(match.lastgroup or 0)
+    if match.lastgroup == "quoted":
+        width = _width_of_quote(text, start)
+        return start + width, end - width
+    if match.lastgroup == "cut":
+        return start + _width_of_quote(text, start), end
+    return start, end
 
 
-def _style(sep: str, gap: str) -> Style:
+def _width_of_quote(text: str, at: int) -> int:
+    if text[at] == "%":
+        return 3
+    width = 1
+    while text[at + width - 1] == "\\":
+        width += 1
+    return width
+
+
+def _style(match: re.Match[str], sep: str) -> Style:
+    if match.lastgroup != "bare":
+        return Style.QUOTED
     if "value" in sep:
         return Style.TIGHT
-    if "=" in sep or "%3d" in sep:
-        return Style.SPACED if gap or sep[0] == " " else Style.TIGHT
-    return Style.COLON if ":" in sep or "%3a" in sep else Style.WORD
+    if ":" in sep:
+        return Style.SPACED if sep[-1] == "=" else Style.COLON
+    if "=" in sep or sep.endswith("%3d"):
+        return Style.SPACED if match["gap"] or sep[0] == " " else Style.TIGHT
+    # A blank parts an option from its value.
+    return Style.WORD if sep in {" is", " was"} else Style.COLON
+
+
+def _blank_may_follow(shadow: str, name: re.Match[str]) -> bool:
+    """Whether a mere blank may part the two: `--password …`, netrc's and SQL's `password …`."""
+    begin = name.start()
+    before = shadow[begin - 1 : begin]
+    if before in {"-", "_"} or before.isalpha():
+        return _OPTION.search(shadow, max(0, begin - 60), begin) is not None
+    return name[0] in {"identified by", "password"} or shadow.startswith("require", begin - 7)
+
+
+def _is_blank_right(text: str, name: re.Match[str], match: re.Match[str], start: int) -> bool:
+    begin = name.start()
+    if name[0] != "password" or _OPTION.search(text, max(0, begin - 60), begin):
+        return True
+    if match["tail"]:
+        return False
+    if match.lastgroup == "quoted":
+        return text[start - 1] == "'"
+    return _LOGIN.search(text, max(0, begin - 90), begin) is not None
+
+
+def _fits(text: str, name: re.Match[str], kind: str, style: Style, sep: str, value: str) -> bool:
+    """What only some names and separators ask for beyond a likely value."""
+    if kind in _NEEDING_MORE:
+        return style in {Style.TIGHT, Style.QUOTED} and looks_random(value)
+    if "==" in sep or "!=" in sep:
+        return style is Style.QUOTED or looks_random(value)
+    if style is Style.WORD and kind != "password":
+        return looks_random(value)
+    before = text[max(0, name.start() - 12) : name.start()]
+    if kind == "token" and before[-1:].isspace() and _OF_PARSERS.search(before.lower()):
+        return len(value) > 15 and looks_random(value)
+    alone = name[0] == "pass" and (not before or before[-1] in _LONE)
+    return not (alone and style is Style.COLON)
+
+
+def _whole_end(text: str, begin: int, sep: str, start: int, end: int) -> int:
+    """Where a value without quotes ends; in a list of variables only a blank ends it."""
+    if "=" in sep and text[begin].isupper() and _starts_line(text, begin):
+        end = _end_of(_MORE_OF_VARIABLE, text, end)
+    elif end - start >= 200:
+        end = _end_of(_MORE, text, end)
+    while text[end - 1] in ".:;," and (end == len(text) or text[end].isspace()):
+        end -= 1
+    return max(end, start + 1)
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
