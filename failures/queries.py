@@ -32,7 +32,7 @@ from django.db.models.functions import Coalesce
 
 from agents.errors import NotFoundError
 from agents.models import Dispatch
-from failures.models import Failure, FailureGroup, Incident
+from failures.models import Failure, FailureGroup, GroupAlias, Incident
 from failures.states import GroupStatus
 
 ROOT_OF_FAILURE = Coalesce(F("group__merged_into"), F("group"))
@@ -71,6 +71,7 @@ def groups() -> QuerySet[FailureGroup]:
         "seen_first": _of_members("pk", Min("first_seen_at"), DateTimeField()),
         "seen_last": _of_members("pk", Max("last_seen_at"), DateTimeField()),
         "known_fix": _known_fix("pk"),
+        "fix_of": Subquery(_guided("pk").values("id")[:1]),
     }
     roots = FailureGroup.objects.filter(merged_into__isnull=True)
     return roots.annotate(**told).order_by(F("seen_last").desc(), "-id")
@@ -117,6 +118,8 @@ class Total:
     count: int
     status: GroupStatus
     guidance: str
+    guidance_of: int
+    """The group that the guidance is written on."""
     first_seen_at: datetime
     last_seen_at: datetime
 
@@ -126,6 +129,12 @@ def totals(pks: Iterable[int]) -> dict[int, Total]:
     roots = _roots(pks)
     found = {group.pk: _total(group) for group in groups().filter(pk__in=set(roots.values()))}
     return {pk: found[root] for pk, root in roots.items() if root in found}
+
+
+def aliases_of(root: FailureGroup) -> list[GroupAlias]:
+    """The standing aliases of `root` with their groups: who its members are, and why; by age."""
+    standing = GroupAlias.objects.filter(root=root, undone_at__isnull=True)
+    return list(standing.select_related("group").order_by("group_id"))
 
 
 def counts_by_agent(group: FailureGroup) -> dict[str, int]:
@@ -144,6 +153,7 @@ def _total(group: FailureGroup) -> Total:
         count=group.total,
         status=GroupStatus(group.status),
         guidance=group.known_fix,
+        guidance_of=group.fix_of or group.pk,
         first_seen_at=group.seen_first,
         last_seen_at=group.seen_last,
     )
@@ -169,11 +179,16 @@ def _of_members(root: str, what: Sum | Min | Max, kind: Field[Any, Any]) -> Subq
 
 
 def _known_fix(root: str) -> Coalesce:
-    """The root's own guidance, else that of the oldest member that has one, else nothing."""
+    return Coalesce(
+        Subquery(_guided(root).values("guidance")[:1]), Value(""), output_field=CharField()
+    )
+
+
+def _guided(root: str) -> QuerySet[FailureGroup]:
+    """The groups of a root with guidance: the root itself first, then its members by age."""
     held = Q(pk=OuterRef(root)) | Q(merged_into=OuterRef(root))
     found = FailureGroup.objects.filter(held).exclude(guidance="")
-    first = found.order_by(F("merged_into").asc(nulls_first=True), "id").values("guidance")[:1]
-    return Coalesce(Subquery(first), Value(""), output_field=CharField())
+    return found.order_by(F("merged_into").asc(nulls_first=True), "id")
 
 
 def last_failures_of(dispatch: Dispatch, *, limit: int = 3) -> list[Failure]:

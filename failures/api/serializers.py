@@ -7,10 +7,11 @@ from typing import Any
 from rest_framework import serializers
 
 from agents.api.fields import MillisecondsField, StrictSerializer
-from failures.models import Failure, FailureGroup
-from failures.states import ErrorType, GroupStatus, ResolutionOutcome
+from failures.models import Failure
+from failures.states import ErrorType, ResolutionOutcome
 
 ERROR_TYPES = [error_type.value for error_type in ErrorType]
+CLASSIFIED = "What its text says that it is; errorType is what its reporter said. Empty: not asked."
 OUTCOMES = [outcome.value for outcome in ResolutionOutcome]
 
 
@@ -48,15 +49,18 @@ class FailureOut(serializers.Serializer[Failure]):
     id = serializers.IntegerField()
     agentName = serializers.CharField(source="agent.name")
     errorType = serializers.ChoiceField(source="error_type", choices=ERROR_TYPES)
+    classifiedType = serializers.ChoiceField(
+        source="classified_type", choices=["", *ERROR_TYPES], help_text=CLASSIFIED
+    )
     errorMessage = serializers.CharField(source="message")
     # As above.
     context = serializers.DictField()  # type: ignore[assignment]
     resolution = serializers.CharField()
     outcome = serializers.ChoiceField(choices=OUTCOMES)
     fingerprint = serializers.CharField()
-    groupId = serializers.IntegerField(source="group_id")
-    occurrences = serializers.IntegerField(source="group.count")
-    guidance = serializers.CharField(source="group.guidance")
+    groupId = serializers.IntegerField(source="root_pk")
+    occurrences = serializers.IntegerField()
+    guidance = serializers.CharField(source="known_fix")
     timestamp = MillisecondsField(source="created_at")
     createdAt = serializers.DateTimeField(source="created_at")
 
@@ -74,20 +78,3 @@ class BulkOut(serializers.Serializer[Any]):
     """What became of each element, in order."""
 
     results = BulkItemOut(many=True)
-
-
-class GroupOut(serializers.Serializer[FailureGroup]):
-    """Like failures."""
-
-    id = serializers.IntegerField()
-    fingerprint = serializers.CharField()
-    family = serializers.CharField()
-    errorType = serializers.ChoiceField(source="error_type", choices=ERROR_TYPES)
-    template = serializers.CharField()
-    toolCode = serializers.CharField(source="tool_code")
-    errorClass = serializers.CharField(source="error_class")
-    count = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=[status.value for status in GroupStatus])
-    guidance = serializers.CharField()
-    firstSeenAt = serializers.DateTimeField(source="first_seen_at")
-    lastSeenAt = serializers.DateTimeField(source="last_seen_at")

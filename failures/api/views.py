@@ -29,11 +29,10 @@ from failures.api.serializers import (
     BulkOut,
     FailureFilter,
     FailureOut,
-    GroupOut,
     NewFailureIn,
     ResolutionIn,
 )
-from failures.models import Failure, FailureGroup
+from failures.models import Failure
 from failures.services import guidance, log
 from failures.states import ErrorType, ResolutionOutcome
 
@@ -152,31 +151,3 @@ class FailureDetailView(APIView):
             outcome=ResolutionOutcome(data["outcome"]),
         )
         return Response(FailureOut(resolved).data)
-
-
-class GroupPages(Pages):
-    """Groups by when they were last seen."""
-
-    ordering = ("-last_seen_at", "-id")  # type: ignore[assignment]
-
-
-class GroupListView(GenericAPIView[FailureGroup]):
-    """Groups of like failures."""
-
-    pagination_class = GroupPages
-    serializer_class = GroupOut
-    queryset = FailureGroup.objects.none()
-
-    @extend_schema(operation_id="failure_groups_list", responses=GroupOut(many=True))
-    def get(self, request: Request) -> Response:
-        """Groups, the most recently seen first."""
-        return page_of(self, queries.groups(), GroupOut)
-
-
-class GroupDetailView(APIView):
-    """One group."""
-
-    @extend_schema(operation_id="failure_groups_get", responses=GroupOut)
-    def get(self, request: Request, pk: int) -> Response:
-        """The group."""
-        return Response(GroupOut(queries.group_by_id(pk)).data)

@@ -65,6 +65,8 @@ class FailureGroup(models.Model):
     seen_first: datetime
     seen_last: datetime
     known_fix: str
+    fix_of: int | None
+    """The group whose guidance `known_fix` is."""
 
     class Meta:
         ordering = ["-last_seen_at"]
@@ -142,6 +144,9 @@ class Failure(models.Model):
     root_pk: int
     occurrences: int
     known_fix: str
+    # Set by the log alone: the root's fingerprint, and the group whose guidance `known_fix` is.
+    root_print: str
+    fix_of: int
 
     class Meta:
         ordering = ["-id"]

@@ -19,21 +19,23 @@ DAY = timedelta(hours=24)
 
 # Each scope by an index of its own: the rows of a group may be a million.
 _COUNT = """
-SELECT c.n FROM unnest(%(n)s::int[], %(agent)s::bigint[], %(group)s::bigint[],
+SELECT c.n FROM unnest(%(n)s::int[], %(agent)s::bigint[], %(root)s::bigint[],
                        %(dispatch)s::bigint[], %(ticket)s::text[])
-     AS c (n, agent_id, group_id, dispatch_id, ticket_id)
+     AS c (n, agent_id, root_id, dispatch_id, ticket_id)
+CROSS JOIN LATERAL (SELECT array_agg(g.id) AS ids FROM failures_failuregroup g
+                    WHERE g.id = c.root_id OR g.merged_into_id = c.root_id) AS held
 WHERE %(loop)s <= (SELECT count(*) FROM (
     (SELECT 1 FROM agents_attempt t JOIN failures_failure f ON f.attempt_id = t.id
      WHERE t.dispatch_id = c.dispatch_id
-       AND f.agent_id = c.agent_id AND f.group_id = c.group_id LIMIT %(loop)s)
+       AND f.agent_id = c.agent_id AND f.group_id = ANY (held.ids) LIMIT %(loop)s)
     UNION ALL
     (SELECT 1 FROM failures_failure f
      WHERE c.dispatch_id IS NULL AND c.ticket_id <> '' AND f.ticket_id = c.ticket_id
-       AND f.agent_id = c.agent_id AND f.group_id = c.group_id LIMIT %(loop)s)
+       AND f.agent_id = c.agent_id AND f.group_id = ANY (held.ids) LIMIT %(loop)s)
     UNION ALL
     (SELECT 1 FROM failures_failure f
      WHERE c.dispatch_id IS NULL AND c.ticket_id = '' AND f.created_at > %(since)s
-       AND f.agent_id = c.agent_id AND f.group_id = c.group_id LIMIT %(loop)s)) AS seen)
+       AND f.agent_id = c.agent_id AND f.group_id = ANY (held.ids) LIMIT %(loop)s)) AS seen)
 ORDER BY c.n
 """
 
@@ -47,7 +49,7 @@ class _Candidate:
     def scope(self) -> str:
         if self.dispatch is not None:
             return f"#{self.dispatch.pk}"
-        return self.failure.ticket_id or self.failure.fingerprint
+        return self.failure.ticket_id or self.failure.root_print
 
     @property
     def key(self) -> str:
@@ -58,13 +60,13 @@ def open_loops(failures: Sequence[Failure], *, now: datetime) -> int:
     """Open an incident for each loop that these new failures close; returns how many.
 
     A loop is EVOX_ERROR_LOOP like failures of one agent on one dispatch, else on one ticket, else
-    within 24 hours. The failures' groups have their new counts.
+    within 24 hours; alike are those whose groups have one root. The failures come from the log.
     """
     candidates: dict[str, _Candidate] = {}
     for failure in failures:
-        if failure.group.count >= settings.EVOX_ERROR_LOOP:
+        if failure.occurrences >= settings.EVOX_ERROR_LOOP:
             found = _Candidate(failure, failure.attempt.dispatch if failure.attempt else None)
-            candidates.setdefault(f"{found.key}:{failure.group_id}", found)
+            candidates.setdefault(f"{found.key}:{failure.root_pk}", found)
     if not candidates:
         return 0
     looping = _looping(list(candidates.values()), now=now)
@@ -76,7 +78,7 @@ def _looping(candidates: Sequence[_Candidate], *, now: datetime) -> list[_Candid
     params: dict[str, Any] = {
         "n": list(range(len(candidates))),
         "agent": [c.failure.agent_id for c in candidates],
-        "group": [c.failure.group_id for c in candidates],
+        "root": [c.failure.root_pk for c in candidates],
         "dispatch": [c.dispatch.pk if c.dispatch else None for c in candidates],
         "ticket": [c.failure.ticket_id for c in candidates],
         "loop": settings.EVOX_ERROR_LOOP,
@@ -99,10 +101,10 @@ def _incident(found: _Candidate) -> NewIncident:
         kind=IncidentKind.ERROR_LOOP,
         title=f"{name} meets the same failure again and again{where}",
         # The failure's own words are its agent's: the lead, an agent too, looks them up as data.
-        message=f"Its last one is failure {failure.pk} of group {failure.group_id}."
+        message=f"Its last one is failure {failure.pk} of group {failure.root_pk}."
         " Help it past that, or give the work to somebody else.",
         dedup_key=found.key[:200],
         agent=failure.agent,
         dispatch=dispatch,
-        metadata={"fingerprint": failure.fingerprint, "groupId": failure.group_id},
+        metadata={"fingerprint": failure.root_print, "groupId": failure.root_pk},
     )

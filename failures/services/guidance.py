@@ -46,12 +46,12 @@ def note_shown(shown: Sequence[Shown], *, now: datetime) -> None:
 
 
 def note_answer(failure: Failure, *, now: datetime) -> None:
-    """The agent that reported `failure` hears its group's guidance in the answer."""
+    """The agent that reported `failure`, as the log gave it, hears the known fix in the answer."""
     note_shown(
         [
             Shown(
-                group_id=failure.group_id,
-                text=failure.group.guidance,
+                group_id=failure.fix_of,
+                text=failure.known_fix,
                 agent=failure.agent,
                 attempt=failure.attempt,
                 via=GuidanceVia.FAILURE_ANSWER,
@@ -74,22 +74,25 @@ class KnownFix:
     """What an approved learning says about a group, now."""
 
     group_id: int
+    """The group that it is written on: the root of the failure's own, or a member."""
     text: str
 
 
 def known_fixes(fingerprints: Collection[str]) -> dict[str, KnownFix]:
     """What is known of these failures, by fingerprint; nothing where nothing is."""
     found = FailureGroup.objects.filter(fingerprint__in=set(fingerprints))
-    groups = dict(found.values_list("fingerprint", "id"))
-    told = queries.totals(groups.values())
+    prints = dict(found.order_by().values_list("id", "fingerprint"))
+    totals = queries.totals(prints) if prints else {}
     return {
-        fingerprint: KnownFix(pk, told[pk].guidance)
-        for fingerprint, pk in groups.items()
-        if told[pk].guidance
+        prints[pk]: KnownFix(total.guidance_of, total.guidance)
+        for pk, total in totals.items()
+        if total.guidance
     }
 
 
 def shown_of(group: FailureGroup, *, limit: int) -> list[GuidanceShown]:
-    """To whom the group's guidance was given, the newest first, with agents and dispatches."""
-    found = GuidanceShown.objects.filter(group=group).select_related("agent", "attempt__dispatch")
+    """To whom the root's guidance was given, the newest first, with agents and dispatches."""
+    found = GuidanceShown.objects.filter(group__in=queries.member_ids(group)).select_related(
+        "agent", "attempt__dispatch"
+    )
     return list(found.order_by("-id")[:limit])

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from agents.models import Agent, Attempt
 from agents.policy import clip
-from failures import policy
+from agents.services.statements import Row, fetch
+from failures import policy, queries
+from failures.classify import classify, command_of
 from failures.fingerprint import Grouping, grouping
 from failures.models import Failure, FailureGroup
 from failures.services.error_loops import open_loops
+from failures.services.log_statement import LOG
 from failures.states import ErrorType, ResolutionOutcome
-
-# Ordered by fingerprint, so that two bulks that share groups can't lock each other out.
-_UPSERT_GROUPS = """
-INSERT INTO failures_failuregroup AS g (fingerprint, family, error_type, template, tool_code,
-    error_class, classified_type, count, status, resolution, resolved_by, guidance,
-    first_seen_at, last_seen_at)
-SELECT fingerprint, family, error_type, template, tool_code, error_class, '', n, 'open', '', '',
-       '', %(now)s, %(now)s
-FROM unnest(%(fingerprint)s::varchar[], %(family)s::varchar[], %(error_type)s::varchar[],
-            %(template)s::varchar[], %(tool_code)s::varchar[], %(error_class)s::varchar[],
-            %(n)s::int[])
-     AS new (fingerprint, family, error_type, template, tool_code, error_class, n)
-ORDER BY fingerprint
-ON CONFLICT (fingerprint) DO UPDATE
-SET count = g.count + excluded.count,
-    last_seen_at = greatest(g.last_seen_at, excluded.last_seen_at),
-    status = CASE WHEN g.status = 'resolved' THEN 'regressed' ELSE g.status END
-RETURNING id, fingerprint, count, guidance
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,20 +38,30 @@ class NewFailure:
     """Whether EVOX saw it and has an incident of its own for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A report as it is written down."""
+
+    report: NewFailure
+    message: str
+    context: Any
+    key: Grouping
+    classified: ErrorType
+    ticket: str
+
+
 def log_failures(reports: Sequence[NewFailure], *, now: datetime) -> list[Failure]:
-    """Store `reports`, each in its group, in one transaction; their order is kept."""
-    messages = [clip(report.message, policy.MESSAGE_LIMIT) for report in reports]
-    groupings = [
-        grouping(report.error_type.value, message)
-        for report, message in zip(reports, messages, strict=True)
-    ]
+    """Store `reports`, each in its group, in one transaction; their order is kept.
+
+    Each tells what its group's root stands at: `root_pk`, `occurrences`, `known_fix`.
+    """
+    if not reports:
+        return []
+    kept = _kept(reports)
     with transaction.atomic():
-        groups = _upsert_groups(reports, groupings, now)
-        rows = [
-            _row(report, message, groups[key.fingerprint], now)
-            for report, message, key in zip(reports, messages, groupings, strict=True)
-        ]
-        written = Failure.objects.bulk_create(rows, batch_size=1000)
+        rows = fetch(LOG, _groups_of(kept) | _failures_of(kept) | {"now": now})
+        written = [_row(one, row, now) for one, row in zip(kept, rows, strict=True)]
+        _tell_of_roots([row for row, found in zip(written, rows, strict=True) if found[5]])
         watched = zip(reports, written, strict=True)
         open_loops([row for report, row in watched if not report.by_evox], now=now)
         return written
@@ -85,44 +80,94 @@ def resolve_failure(failure: Failure, *, resolution: str, outcome: ResolutionOut
     return failure
 
 
-def _upsert_groups(
-    reports: Sequence[NewFailure], groupings: Sequence[Grouping], now: datetime
-) -> dict[str, FailureGroup]:
-    counts = Counter(key.fingerprint for key in groupings)
-    firsts: dict[str, tuple[Grouping, str]] = {}
-    for report, key in zip(reports, groupings, strict=True):
-        firsts.setdefault(key.fingerprint, (key, report.error_type.value))
-    keys = [key for key, _ in firsts.values()]
-    params: dict[str, Any] = {
-        "now": now,
-        "fingerprint": [key.fingerprint for key in keys],
-        "family": [key.family for key in keys],
-        "error_type": [error_type for _, error_type in firsts.values()],
-        "template": [key.template for key in keys],
-        "tool_code": [key.tool_code[:120] for key in keys],
-        "error_class": [key.error_class[:120] for key in keys],
-        "n": [counts[key.fingerprint] for key in keys],
+def _kept(reports: Sequence[NewFailure]) -> list[_Kept]:
+    """The reports taken apart; equal texts once."""
+    found: dict[tuple[ErrorType, str], Grouping] = {}
+    kept = []
+    for report in reports:
+        message = clip(report.message, policy.MESSAGE_LIMIT)
+        said = (report.error_type, message)
+        key = found.get(said)
+        if key is None:
+            key = found[said] = grouping(report.error_type.value, message)
+        context = policy.bounded_context(report.context) if report.context else {}
+        classified = classify(
+            report.error_type,
+            tool_code=key.tool_code,
+            error_class=key.error_class,
+            words=key.template,
+            command=command_of(context),
+        )
+        ticket = report.ticket_id or policy.ticket_of(report.context)
+        kept.append(_Kept(report, message, context, key, classified, ticket))
+    return kept
+
+
+def _groups_of(kept: Sequence[_Kept]) -> dict[str, Any]:
+    counts = Counter(one.key.fingerprint for one in kept)
+    firsts: dict[str, _Kept] = {}
+    for one in kept:
+        firsts.setdefault(one.key.fingerprint, one)
+    return {
+        "fingerprint": list(firsts),
+        "family": [one.key.family for one in firsts.values()],
+        "error_type": [one.report.error_type.value for one in firsts.values()],
+        "template": [one.key.template for one in firsts.values()],
+        "tool_code": [one.key.tool_code[:120] for one in firsts.values()],
+        "error_class": [one.key.error_class[:120] for one in firsts.values()],
+        "classified": [one.classified.value for one in firsts.values()],
+        "n": [counts[fingerprint] for fingerprint in firsts],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_UPSERT_GROUPS, params)
-        return {
-            fingerprint: FailureGroup(
-                pk=pk, fingerprint=fingerprint, count=count, guidance=guidance
-            )
-            for pk, fingerprint, count, guidance in cursor.fetchall()
-        }
 
 
-def _row(report: NewFailure, message: str, group: FailureGroup, now: datetime) -> Failure:
-    return Failure(
-        agent=report.agent,
-        attempt=report.attempt,
-        group=group,
-        error_type=report.error_type.value,
-        message=message,
-        context=policy.bounded_context(report.context),
-        ticket_id=report.ticket_id or policy.ticket_of(report.context),
-        fingerprint=group.fingerprint,
-        resolution=clip(report.resolution, policy.MESSAGE_LIMIT),
+def _failures_of(kept: Sequence[_Kept]) -> dict[str, Any]:
+    return {
+        "f_agent": [one.report.agent.pk for one in kept],
+        "f_attempt": [one.report.attempt.pk if one.report.attempt else None for one in kept],
+        "f_error_type": [one.report.error_type.value for one in kept],
+        "f_classified": [one.classified.value for one in kept],
+        "f_message": [one.message for one in kept],
+        "f_context": [json.dumps(one.context) if one.context else "{}" for one in kept],
+        "f_ticket": [one.ticket for one in kept],
+        "f_fingerprint": [one.key.fingerprint for one in kept],
+        "f_resolution": [clip(one.report.resolution, policy.MESSAGE_LIMIT) for one in kept],
+    }
+
+
+def _row(one: _Kept, found: Row, now: datetime) -> Failure:
+    pk, group_id, count, guidance, root, _ = found
+    failure = Failure(
+        pk=pk,
+        agent=one.report.agent,
+        attempt=one.report.attempt,
+        group=FailureGroup(
+            pk=group_id,
+            fingerprint=one.key.fingerprint,
+            count=count,
+            guidance=guidance,
+            merged_into_id=root,
+        ),
+        error_type=one.report.error_type.value,
+        classified_type=one.classified.value,
+        message=one.message,
+        context=one.context,
+        ticket_id=one.ticket,
+        fingerprint=one.key.fingerprint,
+        resolution=clip(one.report.resolution, policy.MESSAGE_LIMIT),
         created_at=now,
     )
+    failure.root_pk, failure.root_print = group_id, one.key.fingerprint
+    failure.occurrences, failure.known_fix, failure.fix_of = count, guidance, group_id
+    return failure
+
+
+def _tell_of_roots(failures: Sequence[Failure]) -> None:
+    """What is known of merged groups is their root's."""
+    if not failures:
+        return
+    found = queries.totals({failure.group_id for failure in failures})
+    for failure in failures:
+        total = found[failure.group_id]
+        failure.root_pk, failure.root_print = total.root, total.fingerprint
+        failure.occurrences = total.count
+        failure.known_fix, failure.fix_of = total.guidance, total.guidance_of

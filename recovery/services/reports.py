@@ -134,8 +134,8 @@ def fail_dispatch(
         guidance.note_answer(failure, now=now)
         return {
             "failureId": failure.pk,
-            "occurrences": failure.group.count,
-            "guidance": failure.group.guidance,
+            "occurrences": failure.occurrences,
+            "guidance": failure.known_fix,
         }
 
     return _close(pk, claim, AttemptOutcome.FAILED, fail, by=by, now=now)

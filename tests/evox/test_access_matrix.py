@@ -71,6 +71,7 @@ D = "api/v1/dispatches/<row_id:pk>"
 M = "api/v1/messages/<row_id:pk>"
 INC = "api/v1/incidents/<row_id:pk>"
 F = "api/v1/failures/<row_id:pk>"
+G = "api/v1/failure-groups/<row_id:pk>"
 L = "api/v1/learnings/<row_id:pk>"
 A = "api/v1/agents/<str:name>"
 MATRIX: dict[str, list[Row]] = {
@@ -155,7 +156,12 @@ MATRIX: dict[str, list[Row]] = {
     ],
     F: [anybody("GET", F), own("PATCH", F, {"resolution": "Made it.", "outcome": "fixed"})],
     "api/v1/failure-groups": [anybody("GET", "api/v1/failure-groups")],
-    "api/v1/failure-groups/<row_id:pk>": [anybody("GET", "api/v1/failure-groups/<row_id:pk>")],
+    # SAM is a worker: groups are the lead's to decide on. The operator is let in, and hears that
+    # there is no such group, or nothing to undo.
+    G: [anybody("GET", G), operators("PATCH", G, {"status": "ignored"})],
+    f"{G}/merge": [operators("POST", f"{G}/merge", {"groups": [10**17]}, 404)],
+    f"{G}/split": [operators("POST", f"{G}/split", {"groups": [10**17]}, 404)],
+    f"{G}/undo": [operators("POST", f"{G}/undo", {}, 409)],
     "api/v1/incidents": [
         anybody("GET", "api/v1/incidents"),
         own("POST", "api/v1/incidents", {"agentName": "SAM", "message": "Down."}, 201, 201),

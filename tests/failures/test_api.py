@@ -18,11 +18,13 @@ from tests.wire import T0, get, patch, post, refused, rows
 FAILURE = {"agentName": "SAM", "errorType": "build", "errorMessage": "make: *** No rule. Stop."}
 SHAPE = {
     *("id", "agentName", "errorType", "errorMessage", "context", "resolution", "outcome"),
+    "classifiedType",
     *("fingerprint", "groupId", "occurrences", "guidance", "timestamp", "createdAt"),
 }
 GROUP = {
     *("id", "fingerprint", "family", "errorType", "template", "toolCode", "errorClass", "count"),
-    *("status", "guidance", "firstSeenAt", "lastSeenAt"),
+    *("status", "guidance", "firstSeenAt", "lastSeenAt", "classifiedType"),
+    *("resolution", "resolvedBy", "resolvedAt"),
 }
 
 
@@ -42,7 +44,8 @@ def test_a_failure_is_logged_grouped_and_found() -> None:
     assert len(by_print) == 2
     assert get(f"failures/{failure['id']}").json()["occurrences"] == 2
     group = get(f"failure-groups/{failure['groupId']}").json()
-    assert group.keys() == GROUP
+    assert group.keys() == GROUP | {"agents", "members"}
+    assert (group.pop("agents"), group.pop("members")) == ({"SAM": 2}, [])
     assert get("failure-groups").json()["results"] == [group]
 
 

@@ -100,7 +100,7 @@ def test_a_fix_that_is_known_of_another_group_held_for_the_same_goes_out_too(tea
     held = take(team.sam, now=T0 + 2 * MINUTE)
 
     assert FIX in held.attempt.instructions
-    assert GuidanceShown.objects.get(via="instructions").group == other
+    assert GuidanceShown.objects.get(via="instructions").group == known
 
 
 def test_the_record_holds_what_the_agent_was_told(team, known):
