@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from agents.errors import NotFoundError
+from agents.models.fields import one_of
 from failures.models import Failure, FailureGroup
+from failures.queries import ROOT_OF_FAILURE, ROOT_OF_GROUP, STATUS_OF_FAILURE
 from failures.states import ErrorType, GroupStatus, ResolutionOutcome
 from learnings.models import AnalysisRun, Learning, LearningQuerySet
 from learnings.policy.drafts import WINDOW, Facts, PastResolution
-from learnings.states import LearningStatus, Trigger
+from learnings.policy.lasting import MOST_HARMFUL
+from learnings.states import LIVE, TOLD, LearningStatus, Trigger
 
 MOST_RESOLUTIONS = 50
+_ROOT_OF_LEARNING = Coalesce(F("group__merged_into"), F("group"))
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A group that failed often enough lately."""
+    """A group that failed often enough lately, with all that are held for it."""
 
     group: FailureGroup
+    """The root."""
     count: int
     """Its failures within the window."""
+    agents: list[str]
+    learning_id: int | None = None
+
+
+@dataclass(frozen=True)
+class FamilyPattern:
+    """A tool's code or an exception's class that failed often enough in groups that did not."""
+
+    family: str
+    error_type: ErrorType
+    tool_code: str
+    error_class: str
+    count: int
     agents: list[str]
     learning_id: int | None = None
 
@@ -43,54 +63,142 @@ def patterns_without_learning(
     After a retirement only newer failures count; a rejection holds until its review date.
     """
     # Groups first, by the index of when they were last seen: mostly there are none.
-    mine = Learning.objects.filter(group=OuterRef("pk"))
-    rejected = mine.filter(status=LearningStatus.REJECTED.value, review_at__gt=now)
-    unwritten = list(
-        FailureGroup.objects.filter(last_seen_at__gte=seen_since, count__gte=threshold)
-        .exclude(Exists(mine.live()))
-        .exclude(Exists(rejected))
-        .order_by()
-        .values_list("id", flat=True)
+    fresh = FailureGroup.objects.filter(last_seen_at__gte=seen_since)
+    roots = set(fresh.order_by().values_list(ROOT_OF_GROUP, flat=True))
+    if not roots:
+        return []
+    written = set(
+        Learning.objects.filter(Q(group__in=roots) | Q(group__merged_into__in=roots))
+        .filter(_holds(now))
+        .values_list(_ROOT_OF_LEARNING, flat=True)
     )
+    unwritten = roots - written
     if not unwritten:
         return []
-    retired = Learning.objects.filter(group=OuterRef("group"), retired_at__isnull=False)
-    found = (
-        _recent(now)
-        .filter(group__in=unwritten)
-        .annotate(retired=Subquery(retired.order_by("-retired_at").values("retired_at")[:1]))
-        .filter(Q(retired__isnull=True) | Q(created_at__gt=F("retired")))
+    counted = _held_for(unwritten).values(stands=ROOT_OF_GROUP).annotate(n=Sum("count"))
+    unwritten = set(counted.filter(n__gte=threshold).values_list("stands", flat=True))
+    if not unwritten:
+        return []
+    retired = Learning.objects.annotate(root=_ROOT_OF_LEARNING).filter(
+        root=OuterRef("root"), retired_at__isnull=False
     )
-    return _patterns(found, threshold=threshold)
+    members = list(_held_for(unwritten).values_list("id", flat=True))
+    found = _recent(now).filter(group__in=members)
+    return _patterns(_newer_than(found, retired), threshold=threshold)
+
+
+def family_patterns(*, threshold: int, now: datetime) -> list[FamilyPattern]:
+    """Families at the threshold in the last seven days, the most frequent first.
+
+    None of which a group is a pattern itself or has a learning. After a retirement only newer
+    failures count; a rejection holds until its review date.
+    """
+    retired = Learning.objects.filter(family=OuterRef("group__family"), retired_at__isnull=False)
+    recent = _recent(now).exclude(group__family="")
+    found: list[Any] = list(
+        _newer_than(recent, retired)
+        .order_by()
+        .values("group__family")
+        .annotate(n=Count("id"), names=ArrayAgg("agent__name", distinct=True))
+        .filter(n__gte=threshold)
+        .order_by("-n", "group__family")
+    )
+    families = {row["group__family"] for row in found}
+    if not families:
+        return []
+    families -= _families_covered(families, recent, threshold=threshold, now=now)
+    faces = {group.family: group for group in FailureGroup.objects.filter(family__in=families)}
+    live = Learning.objects.live().filter(family__in=families)
+    learnings = dict(live.values_list("family", "id"))
+    return [
+        FamilyPattern(
+            family=face.family,
+            error_type=ErrorType(face.error_type),
+            tool_code=face.tool_code,
+            error_class=face.error_class,
+            count=row["n"],
+            agents=sorted(row["names"]),
+            learning_id=learnings.get(face.family),
+        )
+        for row in found
+        if (face := faces.get(row["group__family"])) is not None
+    ]
+
+
+def _held_for(roots: Collection[int]) -> QuerySet[FailureGroup]:
+    held = FailureGroup.objects.filter(Q(pk__in=roots) | Q(merged_into__in=roots))
+    return held.order_by()
+
+
+def _families_covered(
+    families: Collection[str], recent: QuerySet[Failure], *, threshold: int, now: datetime
+) -> set[str]:
+    """Those of which a group is a pattern, or was written about; and rejected ones."""
+    own = _patterns(recent.filter(group__family__in=families), threshold=threshold)
+    roots = Learning.objects.filter(_holds(now), group__isnull=False).values(root=_ROOT_OF_LEARNING)
+    groups = FailureGroup.objects.filter(family__in=families)
+    own_or_roots = Q(pk__in=roots) | Q(merged_into__in=roots)
+    rejected = Learning.objects.filter(
+        family__in=families, status=LearningStatus.REJECTED.value, review_at__gt=now
+    )
+    return {
+        *(pattern.group.family for pattern in own),
+        *groups.filter(own_or_roots).order_by().values_list("family", flat=True),
+        *rejected.values_list("family", flat=True),
+    }
+
+
+def _holds(now: datetime) -> Q:
+    """Of a learning: that nobody has to write another one."""
+    rejected = Q(status=LearningStatus.REJECTED.value, review_at__gt=now)
+    return one_of("status", LIVE) | rejected
+
+
+def _newer_than(found: QuerySet[Failure], retired: QuerySet[Learning]) -> QuerySet[Failure]:
+    """Those after the last of `retired`, which may refer to the failure's `root`."""
+    last = Subquery(retired.order_by("-retired_at").values("retired_at")[:1])
+    newer = found.annotate(root=ROOT_OF_FAILURE).annotate(retired=last)
+    return newer.filter(Q(retired__isnull=True) | Q(created_at__gt=F("retired")))
 
 
 def _recent(now: datetime) -> QuerySet[Failure]:
-    return Failure.objects.filter(created_at__gte=now - WINDOW).exclude(
-        group__status=GroupStatus.IGNORED.value
-    )
+    found = Failure.objects.filter(created_at__gte=now - WINDOW)
+    return found.annotate(stands=STATUS_OF_FAILURE).exclude(stands=GroupStatus.IGNORED.value)
 
 
 def _patterns(found: QuerySet[Failure], *, threshold: int) -> list[Pattern]:
     rows: list[Any] = list(
         found.order_by()
-        .values("group_id")
+        .values(root_id=ROOT_OF_FAILURE)
         .annotate(n=Count("id"), names=ArrayAgg("agent__name", distinct=True))
         .filter(n__gte=threshold)
-        .order_by("-n", "group_id")
+        .order_by("-n", "root_id")
     )
-    ids = [row["group_id"] for row in rows]
+    ids = [row["root_id"] for row in rows]
     groups = FailureGroup.objects.in_bulk(ids) if ids else {}
-    written = Learning.objects.live().filter(group__in=ids).values_list("group_id", "id")
-    learnings = dict(written) if ids else {}
+    learnings = _learnings_of(ids)
     return [
         Pattern(
-            groups[row["group_id"]],
+            groups[row["root_id"]],
             row["n"],
             sorted(row["names"]),
-            learnings.get(row["group_id"]),
+            learnings.get(row["root_id"]),
         )
         for row in rows
     ]
+
+
+def _learnings_of(roots: list[int]) -> dict[int, int]:
+    """The live learnings of these roots; where members have some, too, the root's own."""
+    if not roots:
+        return {}
+    live = Learning.objects.live().annotate(root=_ROOT_OF_LEARNING)
+    about = live.filter(Q(group__in=roots) | Q(group__merged_into__in=roots))
+    return dict(
+        about.order_by(F("group__merged_into").desc(nulls_last=True), "-id").values_list(
+            "root", "id"
+        )
+    )
 
 
 def facts_of(group: FailureGroup, *, resolution: str = "") -> Facts:
@@ -104,11 +212,13 @@ def facts_of(group: FailureGroup, *, resolution: str = "") -> Facts:
     )
 
 
-def past_resolutions(group: FailureGroup) -> list[PastResolution]:
-    """How failures of this group were dealt with: all kinds of outcome, the newest of each."""
+def past_resolutions(groups: Collection[int]) -> list[PastResolution]:
+    """How failures of these groups were dealt with: all kinds of outcome, the newest of each."""
     found: list[PastResolution] = []
     for outcome in (ResolutionOutcome.FIXED, ResolutionOutcome.WORKAROUND):
-        rows = Failure.objects.filter(group=group, outcome=outcome.value).exclude(resolution="")
+        rows = Failure.objects.filter(group__in=groups, outcome=outcome.value).exclude(
+            resolution=""
+        )
         newest = rows.order_by("-id").values_list("resolution", "created_at")[:MOST_RESOLUTIONS]
         found += [PastResolution(text, outcome, at) for text, at in newest]
     return found
@@ -130,3 +240,12 @@ def learning_by_id(pk: int) -> Learning:
 def last_weekly_run() -> AnalysisRun | None:
     """The newest weekly run."""
     return AnalysisRun.objects.filter(trigger=Trigger.WEEKLY.value).order_by("-iso_week").first()
+
+
+def anything_due(*, now: datetime) -> bool:
+    """Whether a learning waits to be announced, asked about, or retired for harm."""
+    told = one_of("status", TOLD)
+    due = Q(status=LearningStatus.ACTIVE.value, announced_at__isnull=True)
+    due |= told & Q(review_asked_at__isnull=True, review_at__lte=now)
+    due |= told & Q(harmful_count__gt=Greatest(F("helpful_count"), Value(MOST_HARMFUL)))
+    return Learning.objects.filter(due).exists()

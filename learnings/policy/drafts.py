@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from failures.policy import group_title
+from failures.flags import template_flags
+from failures.naming import public_name
 from failures.states import ErrorType, ResolutionOutcome
-from learnings.policy.flags import plain_line, review_flags, template_flags
-from learnings.states import Approval
 
 WINDOW = timedelta(days=7)
 REVIEW_AFTER = timedelta(days=90)
 WEEKLY_HOUR = timedelta(hours=6)
 RULE_LIMIT = 280
 TITLE_LIMIT = 200
-SOLUTION_LIMIT = 2_000
 EVIDENCE_LIMIT = 20
 NO_SOLUTION = (
     "None is known yet. Whoever gets past it: note what helped as the failure's resolution."
@@ -40,7 +38,6 @@ _TOOLS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?:E|F|W|B|S|N|C|D|PL[CEWR]|RUF|UP|SIM|ANN|TRY)\d{3,4}$"), "python"),
     (re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+$"), "lint"),
 )
-_NAME = re.compile(r"[A-Za-z0-9_.:@/\-\[\]]{1,60}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -50,6 +47,7 @@ class Facts:
 
     error_type: ErrorType
     template: str
+    """Empty for a family, which has many."""
     tool_code: str = ""
     error_class: str = ""
     resolution: str = ""
@@ -81,39 +79,33 @@ class PastResolution:
 
 
 def draft(facts: Facts) -> Draft:
-    """The learning that `facts` make."""
-    flags = template_flags(facts.template)
-    kind, name = _KINDS[facts.error_type], safe_name(facts, flags=flags)
+    """The learning that `facts` make; without a template, that of a family of groups."""
+    kind, name = _KINDS[facts.error_type], safe_name(facts)
     known = facts.resolution.strip()
     told = "A past fix is written down." if known else "No fix is known yet: note what helps."
+    shared = "with this text" if facts.template else "of this kind, in different words,"
     return Draft(
         title=_cut(
             f"{kind}: {name}" if name else f"{kind} (its text is under review)", TITLE_LIMIT
         ),
         category=category(facts.error_type, facts.tool_code),
-        problem=f"{kind}s with this text keep coming back: {name or 'under review'}",
+        problem=f"{kind}s {shared} keep coming back: {name or 'under review'}",
         solution=WAITING_SOLUTION if known else NO_SOLUTION,
         rule=_rule(kind, name or "its text is under review", told),
         why="It came back to the team again and again within a week.",
         template_only=True,
-        flags=flags,
+        flags=template_flags(facts.template),
     )
 
 
-def safe_name(facts: Facts, *, flags: Sequence[str]) -> str:
+def safe_name(facts: Facts) -> str:
     """What a pattern may be called in front of agents: without its words when they are flagged."""
-    if not flags and facts.template.strip():
-        title = group_title(
-            facts.template, tool_code=facts.tool_code, error_class=facts.error_class
-        )
-        return plain_line(title)
-    parts = [part for part in (facts.tool_code, facts.error_class) if _NAME.fullmatch(part)]
-    return " ".join(part for part in parts if not review_flags(part))
+    return public_name(facts.template, tool_code=facts.tool_code, error_class=facts.error_class)
 
 
 def pattern_name(facts: Facts) -> str:
-    """The same, looking for flags by itself; the kind of failure when nothing else is left."""
-    return safe_name(facts, flags=template_flags(facts.template)) or _KINDS[facts.error_type]
+    """The same, or the kind of failure when nothing else is left."""
+    return safe_name(facts) or _KINDS[facts.error_type]
 
 
 def _rule(kind: str, name: str, told: str) -> str:
@@ -143,11 +135,6 @@ def best_resolution(past: Sequence[PastResolution]) -> str:
 def is_pattern(count: int, *, threshold: int) -> bool:
     """Whether `count` failures of one group within `WINDOW` are one."""
     return count >= threshold
-
-
-def active_at_once(made: Draft, *, approval: Approval) -> bool:
-    """Whether no person has to read it first: nothing in it was written by an agent."""
-    return approval is Approval.AUTO and made.template_only and not made.flags
 
 
 def iso_week(now: datetime) -> str:

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from failures.flags import plain_line
+from learnings.policy.approval import Case, Evidence, evidence_of, lets_through
 from learnings.policy.diagnosis import Found, checked
 from learnings.policy.documents import Page, fence
 from learnings.policy.drafts import RULE_LIMIT
 from learnings.states import TOLD, Approval, LearningStatus
 
+__all__ = ["Evidence", "evidence_of", "may_apply_unread", "update_post", "words_of_resolution"]
+
 HELPED = "What helped: "
 KNOWN = "A past fix is written down."
-
-
-MANY_FAILURES = 3
-MANY_SOURCES = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """How many failures of how much work are behind a pattern."""
-
-    failures: int
-    """Of one agent on one piece of work they count once, or a flood would do."""
-    dispatches: int
-    tickets: int
-
-    @property
-    def suffices(self) -> bool:
-        """Three failures, of two dispatches or two tickets."""
-        sources = max(self.dispatches, self.tickets)
-        return self.failures >= MANY_FAILURES and sources >= MANY_SOURCES
-
-
-def evidence_of(seen: Iterable[tuple[int, int | None, str]]) -> Evidence:
-    """What these failures come to: whose, of which dispatch, on which ticket ("" for none)."""
-    rows = list(seen)
-    return Evidence(
-        failures=len({(agent, dispatch or ticket) for agent, dispatch, ticket in rows}),
-        dispatches=len({dispatch for _, dispatch, _ in rows if dispatch}),
-        tickets=len({ticket for _, _, ticket in rows if ticket}),
-    )
 
 
 def may_apply_unread(
     approval: Approval, *, status: LearningStatus, flags: Sequence[str], evidence: Evidence
 ) -> bool:
     """Whether words that an agent was asked for need no person: never where one reads all."""
-    return approval is Approval.AUTO and status in TOLD and not flags and evidence.suffices
+    case = Case(template_only=False, flags=flags, evidence=evidence)
+    return status in TOLD and lets_through(case, approval=approval)
 
 
 def words_of_resolution(text: str, *, title: str, why: str) -> Found:

@@ -20,6 +20,7 @@ from failures.services.guidance import Shown, note_shown
 from failures.states import GuidanceVia
 from learnings.models import Injection, Learning
 from learnings.policy.ranking import Match, within_budget
+from learnings.services import switch
 from learnings.services.matching import matches_for
 
 MOST_MESSAGES = 5
@@ -113,7 +114,7 @@ def _running_attempt(agent: Agent, dispatch: Dispatch | None) -> Attempt | None:
 
 
 def _chosen(agent: Agent, work: Dispatch | None) -> list[Told]:
-    return _fitting(matches_for(agent, work)[:CONSIDERED])
+    return _fitting(matches_for(agent, work)[:CONSIDERED]) if switch.is_on() else []
 
 
 def _fitting(matches: list[Match]) -> list[Told]:

@@ -1,30 +1,36 @@
-"""The moves of a learning, and what each tells whom."""
+"""The moves of a learning, and what each tells whom.
+
+Whoever calls a function that takes a Learning holds its row's lock, in a transaction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
 
 from agents import queries as agent_queries
-from agents.errors import IllegalMoveError, NotFoundError, NotYoursError
-from agents.services.messages import send_message
+from agents.errors import InvalidInputError, NotFoundError, NotYoursError
+from agents.policy import clip
 from agents.services.records import audit
-from agents.states import check_move
-from failures.models import FailureGroup
+from agents.states import IllegalMoveError, check_move
+from failures.policy import text_hash
 from learnings import queries
 from learnings.models import Learning
-from learnings.policy.documents import post
+from learnings.policy.approval import POLICY
 from learnings.policy.drafts import REVIEW_AFTER
-from learnings.policy.revisions import update_post
+from learnings.policy.lasting import with_hash
 from learnings.services import documents
+from learnings.services.guidance import sync_guidance
+from learnings.services.news import announce, announce_pending, announce_revision, tell_owner
 from learnings.states import LEARNING_MOVES, TOLD, LearningStatus
 
-CHANNEL = "dev"
-POLICY = "EVOX"
-"""Approves what is made of template text alone, when EVOX_LEARNING_APPROVAL is auto."""
+__all__ = ["POLICY", "activate", "announce", "announce_pending", "approve", "reject", "retire"]
+
+BY_HAND = "Retired by hand."
+REASON_LIMIT = 500
+_COUNTERS = ["recurrence_from", "exposed_repeats", "unexposed_repeats"]
 
 
 def approve(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning:
@@ -36,7 +42,7 @@ def approve(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning
         if learning.status != LearningStatus.PROPOSED:
             # The table lets a watched one become active again, but not by an approval.
             raise IllegalMoveError("learning", learning.status, LearningStatus.ACTIVE.value)
-        activate(learning, approved_by=actor, now=now)
+        begin(learning, approved_by=actor, now=now)
 
     return _decide(pk, "approve", act, actor=actor, reason=reason, now=now)
 
@@ -51,68 +57,95 @@ def reject(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning:
     return _decide(pk, "reject", act, actor=actor, reason=reason, now=now)
 
 
-def retire(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning:
-    """From now on it is told to nobody. Raises NotFoundError, IllegalMoveError."""
+def retire(
+    pk: int, *, actor: str, reason: str = "", superseded_by: int | None = None, now: datetime
+) -> Learning:
+    """From now on it is told to nobody; another one may take its place.
+
+    Raises NotFoundError, IllegalMoveError, and InvalidInputError when what takes its place is
+    itself, or isn't told.
+    """
 
     def act(learning: Learning) -> None:
-        _move(learning, LearningStatus.RETIRED)
-        learning.retired_at, learning.watch_since = now, None
-        learning.save(update_fields=["status", "retired_at", "watch_since"])
+        if superseded_by is not None:
+            other = Learning.objects.told().filter(pk=superseded_by).exclude(pk=pk).first()
+            if other is None:
+                raise InvalidInputError("supersededBy", "Another learning that is told.")
+            learning.superseded_by = other
+        replaced = f"Learning {superseded_by} took its place." if superseded_by else BY_HAND
+        end(learning, reason=reason or replaced, now=now)
 
     return _decide(pk, "retire", act, actor=actor, reason=reason, now=now)
 
 
 def activate(learning: Learning, *, approved_by: str, now: datetime) -> None:
-    """Tell it from now on: guidance on its group, one post. The document is the caller's."""
+    """Tell it from now on: guidance on its groups, one post. The document is the caller's."""
+    begin(learning, approved_by=approved_by, now=now)
+    sync_guidance([learning.pk])
+
+
+def begin(learning: Learning, *, approved_by: str, now: datetime) -> None:
+    """The same without guidance: the caller syncs it at the end of its transaction."""
     _move(learning, LearningStatus.ACTIVE)
     learning.approved_by = approved_by
     learning.published_at = now
     learning.review_at = now + REVIEW_AFTER
-    learning.save(update_fields=["status", "approved_by", "published_at", "review_at"])
-    # Only EVOX's own words and an approved rule may stand there: any agent that fails reads it.
-    _set_guidance(learning, learning.rule)
+    learning.owner = learning.owner or _lead()
+    _remember_rule(learning)
+    _count_anew(learning, now)
+    fields = ["status", "approved_by", "published_at", "review_at", "owner", "rule_hashes"]
+    learning.save(update_fields=[*fields, *_COUNTERS])
     announce(learning, now=now)
 
 
 def revised(learning: Learning, *, now: datetime) -> None:
-    """What follows when a learning's words changed: guidance, and one post, where it is told."""
+    """After new words were saved: they are told, repeats count anew, and a watch is over.
+
+    Whoever was told the old words was told something else. The next review is due as after a
+    publication. The document is the caller's.
+    """
     if learning.status not in TOLD:
         return
-    _set_guidance(learning, learning.rule)
-    learning.recurrence_from = now  # Who was told the old words was told something else.
-    learning.save(update_fields=["recurrence_from"])
-    with suppress(NotFoundError):
-        send_message(
-            update_post(documents.page_of_learning(learning)),
-            to=agent_queries.channel_named(CHANNEL),
-            about=("learning", learning.pk),
-            dedup_key=f"learning-revised:{learning.pk}:{learning.version}",
-            now=now,
-        )
+    _remember_rule(learning)
+    _unwatch(learning)
+    _count_anew(learning, now)
+    learning.review_at, learning.review_asked_at = now + REVIEW_AFTER, None
+    fields = ["rule_hashes", "status", "watch_since", "review_at", "review_asked_at"]
+    learning.save(update_fields=[*fields, *_COUNTERS])
+    announce_revision(learning, now=now)
+    sync_guidance([learning.pk])
 
 
-def announce(learning: Learning, *, now: datetime) -> bool:
-    """Tell #dev, once; without that channel it is left for the next run."""
-    try:
-        channel = agent_queries.channel_named(CHANNEL)
-    except NotFoundError:
-        return False
-    text = post(documents.page_of_learning(learning), is_pattern=learning.group_id is not None)
-    send_message(
-        text,
-        to=channel,
-        about=("learning", learning.pk),
-        dedup_key=f"learning-announced:{learning.pk}",
+def resolved(learning: Learning, *, at: datetime) -> None:
+    """What it is about was dealt with: repeats count anew from then, and a watch is over."""
+    _unwatch(learning)
+    _count_anew(learning, at)
+    learning.resolved_at = at
+    learning.save(update_fields=["status", "watch_since", "resolved_at", *_COUNTERS])
+
+
+def watch(learning: Learning, *, now: datetime) -> None:
+    """It came back to agents that had been told: it is told on, and its owner hears, once."""
+    _move(learning, LearningStatus.WATCH)
+    learning.watch_since = now
+    learning.save(update_fields=["status", "watch_since"])
+    since = learning.recurrence_from or now
+    tell_owner(
+        learning,
+        f"doesn't hold: {learning.exposed_repeats} failures since {since:%Y-%m-%d %H:%M} UTC of"
+        " agents that had been told. Revise its rule, resolve its failures, or retire it.",
+        key=f"watched:{learning.pk}:{since.isoformat()}",
         now=now,
     )
-    learning.announced_at = now
-    learning.save(update_fields=["announced_at"])
-    return True
 
 
-def announce_pending(*, now: datetime) -> int:
-    """Announce what is active and was not; how many."""
-    return sum(announce(learning, now=now) for learning in Learning.objects.unannounced())
+def end(learning: Learning, *, reason: str, now: datetime) -> None:
+    """It is told no more. Guidance is the caller's, at the end of its transaction."""
+    _move(learning, LearningStatus.RETIRED)
+    learning.retired_at, learning.watch_since = now, None
+    learning.retire_reason = clip(reason, REASON_LIMIT)
+    fields = ["status", "retired_at", "watch_since", "retire_reason", "superseded_by"]
+    learning.save(update_fields=fields)
 
 
 def _decide(
@@ -125,13 +158,12 @@ def _decide(
     now: datetime,
 ) -> Learning:
     with transaction.atomic():
-        learning = Learning.objects.select_for_update().filter(pk=pk).first()
+        learning = Learning.objects.select_for_update(of=("self",)).filter(pk=pk).first()
         if learning is None:
             raise NotFoundError(f"There is no learning {pk}.")
         act(learning)
-        if learning.status in {LearningStatus.RETIRED, LearningStatus.REJECTED}:
-            _set_guidance(learning, "")
         audit(verb, ("learning", pk), actor=actor, reason=reason, now=now)
+        sync_guidance([pk])
     if learning.published_at is not None:
         documents.publish(learning)
     return queries.learning_by_id(pk)
@@ -142,6 +174,22 @@ def _move(learning: Learning, to: LearningStatus) -> None:
     learning.status = check_move(LEARNING_MOVES, old, to, noun="learning").value
 
 
-def _set_guidance(learning: Learning, text: str) -> None:
-    if learning.group_id is not None:
-        FailureGroup.objects.filter(pk=learning.group_id).update(guidance=text)
+def _unwatch(learning: Learning) -> None:
+    if learning.status == LearningStatus.WATCH:
+        _move(learning, LearningStatus.ACTIVE)
+        learning.watch_since = None
+
+
+def _count_anew(learning: Learning, at: datetime) -> None:
+    learning.recurrence_from = at
+    learning.exposed_repeats = learning.unexposed_repeats = 0
+
+
+def _remember_rule(learning: Learning) -> None:
+    if learning.rule:
+        learning.rule_hashes = with_hash(learning.rule_hashes, text_hash(learning.rule))
+
+
+def _lead() -> str:
+    lead = agent_queries.lead()
+    return lead.name if lead else ""

@@ -9,6 +9,20 @@ from learnings.policy.drafts import slug_of
 
 LOCK = 0x45564F04
 """Key of the advisory lock that whoever makes learnings holds until its transaction ends."""
+SWITCH_LOCK = 0x45564F0B
+"""Shared by whoever writes guidance, held alone by whoever turns the switch."""
+
+
+def share_switch() -> None:
+    """Let nobody turn the switch before this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [SWITCH_LOCK])
+
+
+def hold_switch() -> None:
+    """Be alone with the switch, after whoever writes guidance now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SWITCH_LOCK])
 
 
 def wait_for_turn() -> None:

@@ -11,7 +11,7 @@ from learnings.policy import drafts
 from learnings.policy.drafts import Facts, PastResolution, draft
 from learnings.policy.flags import plain_line, review_flags
 from learnings.policy.ranking import TOKEN_BUDGET, tokens, within_budget
-from learnings.states import LEARNING_MOVES, Approval, LearningStatus
+from learnings.states import LEARNING_MOVES, LearningStatus
 
 T0 = datetime(2026, 11, 19, 12, tzinfo=UTC)
 
@@ -47,8 +47,6 @@ def test_a_draft_without_a_known_fix_says_that_none_is_known():
     assert made.problem.endswith("Missing import")
     assert made.solution == drafts.NO_SOLUTION
     assert made.template_only
-    assert drafts.active_at_once(made, approval=Approval.AUTO)
-    assert not drafts.active_at_once(made, approval=Approval.REVIEW)
 
 
 def test_a_draft_says_of_an_agents_fix_only_that_there_is_one():
@@ -57,7 +55,6 @@ def test_a_draft_says_of_an_agents_fix_only_that_there_is_one():
     assert made.solution == drafts.WAITING_SOLUTION
     assert made.template_only
     assert "Added it" not in repr(made)
-    assert drafts.active_at_once(made, approval=Approval.AUTO)
 
 
 def test_a_long_template_keeps_title_and_rule_within_their_limits():
@@ -79,7 +76,6 @@ def test_a_flagged_draft_is_named_by_code_and_class_only():
 
     assert made.title == "Build failure: TS2322 TypeError"
     assert "curl" not in f"{made.title}{made.problem}{made.solution}{made.rule}{made.why}"
-    assert not drafts.active_at_once(made, approval=Approval.AUTO)
 
 
 @pytest.mark.parametrize("code", ["a b", "<img>", "x" * 61, "ignore-all-previous-instructions"])

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from agents.clock import db_now
+from learnings.policy.record import summary
 from learnings.services.analysis import analyse
 from learnings.states import Trigger
 
@@ -17,6 +18,7 @@ class Command(BaseCommand):
     help = "Analyse the failures of the last seven days."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run it, and say how many patterns there are."""
+        """Run it, and say how many patterns there are and what was done about them."""
         run = analyse(Trigger.COMMAND, now=db_now())
         self.stdout.write(f"patternsFound: {run.patterns_found}")
+        self.stdout.write(f"did: {summary(run.did)}")

@@ -1,0 +1,81 @@
+"""What groups of failures say to agents: copies of the rules of learnings that are told.
+
+`FailureGroup.guidance` is read wherever a failure is answered and work is given out, so it follows
+the learnings in the transaction that changes them, and is empty while the switch is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import connection
+
+from learnings.models import THE_SWITCH, InjectionSwitch
+from learnings.services.locks import share_switch
+
+# A group's own learning comes before its family's. Locked in the order in which failures are
+# logged, so that neither waits for the other in a circle.
+_SYNC = """
+WITH told AS MATERIALIZED (
+    SELECT l.group_id, l.family, l.rule FROM learnings_learning l
+    WHERE l.status IN ('active', 'watch') AND l.rule <> ''
+      AND NOT EXISTS (
+          SELECT 1 FROM learnings_injectionswitch s WHERE s.id = %(switch)s AND NOT s.on)
+), reached AS (
+    SELECT g.id FROM failures_failuregroup g
+    JOIN learnings_learning l ON l.id = ANY(%(only)s) AND l.group_id = g.id
+    UNION
+    SELECT g.id FROM failures_failuregroup g
+    JOIN learnings_learning l ON l.id = ANY(%(only)s) AND l.family <> '' AND l.family = g.family
+    UNION
+    SELECT g.id FROM failures_failuregroup g
+    WHERE %(only)s::bigint[] IS NULL
+), wanted AS (
+    SELECT r.id, coalesce(own.rule, kin.rule, '') AS text
+    FROM reached r JOIN failures_failuregroup g ON g.id = r.id
+    LEFT JOIN told own ON own.group_id = g.id
+    LEFT JOIN told kin ON kin.family <> '' AND kin.family = g.family
+), stale AS MATERIALIZED (
+    SELECT g.id, w.text FROM wanted w JOIN failures_failuregroup g ON g.id = w.id
+    WHERE g.guidance <> w.text ORDER BY g.fingerprint FOR NO KEY UPDATE OF g
+)
+UPDATE failures_failuregroup g SET guidance = stale.text FROM stale WHERE g.id = stale.id
+"""
+
+
+def sync_guidance(learnings: Collection[int] | None = None) -> int:
+    """Bring the groups of these learnings, or all when None, in step; how many weren't.
+
+    At the end of a transaction: it locks rows that every failure wants.
+    """
+    if learnings is not None and not learnings:
+        return 0
+    share_switch()
+    only = None if learnings is None else sorted(learnings)
+    with connection.cursor() as cursor:
+        cursor.execute(_SYNC, {"only": only, "switch": THE_SWITCH})
+        changed: int = cursor.rowcount
+    return changed
+
+
+# Only what is lacking: what stands there too much is taken away with the learning that it was of.
+_LACKING = """
+SELECT l.id FROM learnings_learning l JOIN failures_failuregroup g ON g.id = l.group_id
+WHERE l.status IN ('active', 'watch') AND g.guidance <> l.rule
+UNION
+SELECT l.id FROM learnings_learning l
+JOIN failures_failuregroup g ON g.family = l.family AND g.guidance = ''
+WHERE l.status IN ('active', 'watch') AND l.family <> '' AND l.rule <> ''
+"""
+
+
+def out_of_step() -> list[int]:
+    """Ids of learnings that are told but not by all of their groups, such as a family's new ones.
+
+    None while the switch is off.
+    """
+    if InjectionSwitch.objects.filter(pk=THE_SWITCH, on=False).exists():
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_LACKING)
+        return [pk for (pk,) in cursor.fetchall()]
