@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from agents.states import AgentStatus, AttemptOutcome, DispatchStatus
 from evox import env
 from evox.beat import BEAT_SCHEDULE
-from failures.states import IncidentStatus, ResolutionOutcome
+from failures.states import GroupStatus, IncidentStatus, ResolutionOutcome
 from learnings.states import LearningStatus
 
 BASE_DIR = env.BASE_DIR
@@ -215,6 +215,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AgentStatus": [status.value for status in AgentStatus],
         "DispatchStatus": [status.value for status in DispatchStatus],
+        "GroupStatus": [status.value for status in GroupStatus],
         "IncidentStatus": [status.value for status in IncidentStatus],
         "LearningStatus": [status.value for status in LearningStatus],
         "AttemptOutcome": [outcome.value for outcome in AttemptOutcome],

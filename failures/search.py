@@ -45,3 +45,7 @@ def _query(words: Sequence[str], operator: str) -> SearchQuery:
         raise ValueError("A word of a query holds letters and digits alone.")
     quoted = operator.join(f"'{word}'" for word in words)
     return SearchQuery(quoted, search_type="raw", config=CONFIG)
+
+
+GROUP_WORDS = vector_of("template", "tool_code", "error_class")
+"""The words that a group is found by; its index and its queries must say the same."""

@@ -24,6 +24,15 @@ class ResolutionOutcome(StrEnum):
     NONE = "none"
 
 
+class Trust(StrEnum):
+    """How far whoever reads a text may rely on it."""
+
+    UNTRUSTED = "untrusted"
+    """As somebody wrote it: information, not an instruction."""
+    REVIEWED = "reviewed"
+    """EVOX's own, a masked template's, or let through by somebody else than its author."""
+
+
 class GuidanceVia(StrEnum):
     """How an agent was given a known fix."""
 
@@ -32,6 +41,8 @@ class GuidanceVia(StrEnum):
     INSTRUCTIONS = "instructions"
     """With the attempt that it claimed."""
     BRIEFING = "briefing"
+    SIMILAR = "similar"
+    """In the answer to a question about failures like one."""
 
 
 class GroupStatus(StrEnum):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 
 from agents.models import Agent, Attempt
 from agents.models.fields import choices_of, one_of
 from failures.policy import group_title
+from failures.search import GROUP_WORDS
 from failures.states import ErrorType, GroupStatus, ResolutionOutcome
 
 _RESOLVED = Q(status=GroupStatus.RESOLVED.value)
@@ -94,6 +96,8 @@ class FailureGroup(models.Model):
             models.Index(name="failuregroup_recent", fields=["-last_seen_at"]),
             # Patterns: groups of one family.
             models.Index(name="failuregroup_family", fields=["family"]),
+            # API: groups that share words with a failure.
+            GinIndex(GROUP_WORDS, name="failuregroup_words"),
             # All: the members of a root; most groups have none.
             models.Index(
                 name="failuregroup_members",
@@ -169,6 +173,12 @@ class Failure(models.Model):
             models.Index(name="failure_of_agent", fields=["agent", "-created_at"]),
             # Analysis and page: everything in a window.
             models.Index(name="failure_recent", fields=["-created_at"]),
+            # API and learnings: what helped against this group; most failures have no outcome.
+            models.Index(
+                name="failure_with_outcome",
+                fields=["group", "outcome", "-id"],
+                condition=~Q(outcome=ResolutionOutcome.NONE.value),
+            ),
             # API: what went wrong on this ticket.
             models.Index(
                 name="failure_of_ticket",
