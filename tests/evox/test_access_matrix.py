@@ -154,10 +154,6 @@ MATRIX: dict[str, list[Row]] = {
         anybody("GET", "api/v1/failures/similar?q=import"),
         own("GET", "api/v1/failures/similar?q=import&agent=SAM"),
     ],
-    "api/v1/failures/similar": [
-        anybody("GET", "api/v1/failures/similar?q=import"),
-        own("GET", "api/v1/failures/similar?q=import&agent=SAM"),
-    ],
     F: [anybody("GET", F), own("PATCH", F, {"resolution": "Made it.", "outcome": "fixed"})],
     "api/v1/failure-groups": [anybody("GET", "api/v1/failure-groups")],
     # SAM is a worker: groups are the lead's to decide on. The operator is let in, and hears that
