@@ -68,11 +68,11 @@ def scrub_value(value: Any) -> Any:
 
     A string or number below a key that says secret is masked as if it stood beside it in a text.
     """
-    return _Scrubber().value(value)
+    return Scrubber().value(value)
 
 
-class _Scrubber:
-    """Each text costs once, however often it is repeated."""
+class Scrubber:
+    """For many values at once: each text costs once, however often it is repeated."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}

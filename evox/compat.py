@@ -24,6 +24,7 @@ from agents.api.views import check_own_inbox, validated
 from agents.callers import Caller
 from agents.clock import db_now
 from agents.errors import InvalidInputError, StaleClaimError
+from agents.masking import scrub_value
 from agents.models import Agent
 from agents.services import agents as agent_services
 from agents.services.dispatches import NewDispatch, create_dispatch
@@ -43,8 +44,8 @@ ANSWER = {200: dict}
 
 
 def arguments(request: Request) -> Any:
-    """The body, or the query's parameters when the body is empty."""
-    return request.data or request.query_params.dict()
+    """The body, or the query's parameters when the body is empty; either with secrets masked."""
+    return request.data or scrub_value(request.query_params.dict())
 
 
 def flat(operation: str, takes: Any = None, gives: Any = None) -> Callable[[F], F]:

@@ -239,10 +239,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "line": {
+            "class": "agents.masking_logs.ScrubbingFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # Its lines hold paths of sinks, which may be passwords.
-    "loggers": {"urllib3": {"level": "ERROR"}},
+    "loggers": {
+        # Its lines hold paths of sinks, which may be passwords.
+        "urllib3": {"level": "ERROR"},
+        # Django gives them handlers of their own, whose lines nobody would scrub.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+    },
 }

@@ -1,5 +1,5 @@
 """Where failures take `scrub` from; it lies with the agents, whose messages it masks too."""
 
-from agents.masking import scrub, scrub_value
+from agents.masking import Scrubber, scrub, scrub_value
 
-__all__ = ["scrub", "scrub_value"]
+__all__ = ["Scrubber", "scrub", "scrub_value"]

@@ -15,6 +15,7 @@ from rest_framework.exceptions import APIException, ParseError
 from agents.api.errors import error_body
 from agents.api.parsers import PayloadTooLargeError
 from agents.clock import db_now
+from agents.masking import scrub
 from recovery.bodies import read_body
 from recovery.models import WebhookDelivery
 from recovery.services import deliveries
@@ -93,7 +94,7 @@ def _incoming(request: HttpRequest, body: bytes) -> deliveries.Incoming:
     event = request.headers.get("X-GitHub-Event", "")
     if not event:
         raise ParseError("The header X-GitHub-Event is missing.")
-    guid = request.headers.get("X-GitHub-Delivery", "")
+    guid = scrub(request.headers.get("X-GitHub-Delivery", ""))
     if not guid:
         # The same body is the same delivery then.
         guid = "sha256:" + hashlib.sha256(event.encode() + b"\n" + body).hexdigest()
@@ -101,7 +102,7 @@ def _incoming(request: HttpRequest, body: bytes) -> deliveries.Incoming:
         raise ParseError(f"X-GitHub-Delivery is over {GUID_LENGTH} characters.")
     form = request.content_type == FORM
     payload = read_body(_form_payload(body) if form else body)
-    return deliveries.Incoming(guid=guid, event=event, body=payload)
+    return deliveries.Incoming(guid=guid, event=scrub(event), body=payload)
 
 
 def _form_payload(body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import wraps
@@ -14,6 +15,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 from agents.api.authentication import caller_of
 from agents.clock import db_now
+from agents.masking import scrub
 from agents.services.idempotency import Answer, once
 
 Handler = Callable[..., Response]
@@ -38,18 +40,24 @@ def idempotent(handler: Handler) -> Handler:
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return handler(view, request, *args, **kwargs)
+        key = _without_secrets(key)
 
         def act() -> Answer:
             response = handler(view, request, *args, **kwargs)
             return response.status_code, _plain(response.data)
 
-        scope = f"{caller_of(request).pk} {request.path}"[:300]
+        scope = f"{caller_of(request).pk} {scrub(request.path)}"[:300]
         # A flat call may come with its arguments in the query.
-        said = [request.data, request.META["QUERY_STRING"]] if request.GET else request.data
+        said = [request.data, scrub(request.META["QUERY_STRING"])] if request.GET else request.data
         status, answer = once(key, scope=scope, body=said, act=act, now=db_now())
         return Response(answer, status=status)
 
     return documented(guarded)
+
+
+def _without_secrets(key: str) -> str:
+    """The key, or its digest if it shows a secret: what is masked alike must stay two keys."""
+    return key if scrub(key) == key else f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _plain(data: Any) -> Any:

@@ -1,4 +1,4 @@
-"""JSON in: bounded in size and depth, free of what PostgreSQL can't store."""
+"""JSON in: bounded in size and depth, free of secrets and of what PostgreSQL can't store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import IO, Any
 
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+
+from agents.masking import scrub_value
 
 SINGLE_LIMIT = 1024 * 1024
 BULK_LIMIT = 16 * 1024 * 1024
@@ -69,7 +71,7 @@ class BulkJSONParser(BoundedJSONParser):
 
 
 def parse_json(raw: bytes) -> Any:
-    """`raw` as Python values that PostgreSQL can hold. Raises ParseError."""
+    """`raw` as Python values that PostgreSQL can hold, secrets masked. Raises ParseError."""
     try:
         value = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
     except UnicodeDecodeError:
@@ -80,7 +82,7 @@ def parse_json(raw: bytes) -> Any:
         raise ParseError(f"The body is not JSON: {error}") from None
     if _too_deep(value):
         raise ParseError(f"The body is nested deeper than {MAX_DEPTH} levels.")
-    return _storable(value) if _MAY_HOLD_UNSTORABLE.search(raw) else value
+    return scrub_value(_storable(value) if _MAY_HOLD_UNSTORABLE.search(raw) else value)
 
 
 def _refuse_constant(name: str) -> Any:

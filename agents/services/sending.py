@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, QuerySet
 
+from agents.masking import scrub
 from agents.models import Delivery, DeliveryAttempt
 from agents.states import DELIVERY_MOVES, DeliveryOutcome, DeliveryState, check_move
 
@@ -77,7 +78,7 @@ def finish(taken: Taken, result: Result, *, now: datetime) -> DeliveryState | No
         sent = result.state is DeliveryState.SENT
         outcome = DeliveryOutcome.SENT if sent else DeliveryOutcome.FAILED
         _close_try(row, outcome, result.error, status=result.http_status, now=now)
-        row.last_error = result.error[:ERROR_LIMIT]
+        row.last_error = scrub(result.error)[:ERROR_LIMIT]
         if row.withdrawn_at is not None and not sent:
             return _end(row, DeliveryState.CANCELLED, now=now)
         if result.next_try_at is not None:
@@ -133,7 +134,9 @@ def _close_try(
 ) -> None:
     DeliveryAttempt.objects.filter(
         delivery=row, n=row.attempts, outcome=DeliveryOutcome.STARTED.value
-    ).update(outcome=outcome.value, error=error[:ERROR_LIMIT], http_status=status, finished_at=now)
+    ).update(
+        outcome=outcome.value, error=scrub(error)[:ERROR_LIMIT], http_status=status, finished_at=now
+    )
 
 
 def _end(row: Delivery, state: DeliveryState, *, now: datetime) -> DeliveryState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from agents.services.statements import Row, fetch
 from failures import policy, queries
 from failures.classify import classify, command_of
 from failures.fingerprint import Grouping, grouping
+from failures.masking import Scrubber, scrub
 from failures.models import Failure, FailureGroup
 from failures.services.error_loops import open_loops
 from failures.services.log_statement import LOG
@@ -57,7 +58,7 @@ def log_failures(reports: Sequence[NewFailure], *, now: datetime) -> list[Failur
     """
     if not reports:
         return []
-    kept = _kept(reports)
+    kept = _kept(_without_secrets(reports))
     with transaction.atomic():
         rows = fetch(LOG, _groups_of(kept) | _failures_of(kept) | {"now": now})
         written = [_row(one, row, now) for one, row in zip(kept, rows, strict=True)]
@@ -74,10 +75,24 @@ def log_failure(report: NewFailure, *, now: datetime) -> Failure:
 
 def resolve_failure(failure: Failure, *, resolution: str, outcome: ResolutionOutcome) -> Failure:
     """Note how a failure was dealt with."""
-    failure.resolution = clip(resolution, policy.MESSAGE_LIMIT)
+    failure.resolution = clip(scrub(resolution), policy.MESSAGE_LIMIT)
     failure.outcome = outcome.value
     failure.save(update_fields=["resolution", "outcome"])
     return failure
+
+
+def _without_secrets(reports: Sequence[NewFailure]) -> list[NewFailure]:
+    """What came over the API is masked already; what EVOX saw itself comes past here alone."""
+    mask = Scrubber()
+    return [
+        replace(
+            report,
+            message=mask.text(report.message),
+            context=mask.value(report.context),
+            resolution=mask.text(report.resolution),
+        )
+        for report in reports
+    ]
 
 
 def _kept(reports: Sequence[NewFailure]) -> list[_Kept]:

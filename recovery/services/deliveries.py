@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from redis.exceptions import RedisError
 
+from agents.masking import scrub
 from agents.policy import clip
 from agents.states import check_move
 from failures.services.incidents import resolve_by_key
@@ -139,7 +140,7 @@ def _ping(delivery: WebhookDelivery, body: dict[str, Any], *, now: datetime) -> 
 
 def _fail(delivery: WebhookDelivery, error: Exception, *, now: datetime) -> None:
     _move(delivery, DeliveryStatus.FAILED)
-    delivery.error = clip(f"{type(error).__name__}: {error}", ERROR_LIMIT)
+    delivery.error = clip(scrub(f"{type(error).__name__}: {error}"), ERROR_LIMIT)
     delivery.next_try_at = policy_reviews.next_try(
         delivery.tries, received_at=delivery.received_at, now=now
     )

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from agents.masking import scrub
 from failures.models import Incident
 from failures.services.incidents import resolve_by_key
 from failures.states import IncidentKind, IncidentStatus
@@ -76,7 +77,7 @@ def _failed(repository: Repository, error: GitHubError, *, now: datetime) -> Non
     Repository.objects.filter(pk=repository.pk).update(
         checked_at=now,
         failures=failures,
-        error=str(error)[:500],
+        error=scrub(str(error))[:500],
         next_check_at=now + error.wait if error.wait is not None else again,
     )
 
