@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agents.models import Pause
 from agents.states import DispatchStatus
@@ -13,10 +13,16 @@ from monitoring import health, marks, page_rows, queries
 from monitoring.needs import Needs, Silent, needs_of
 from monitoring.page_agents import AGENTS_SHOWN, AgentRow, agent_rows
 from monitoring.page_incidents import IncidentRow, row_of
-from monitoring.page_words import Change, Period, Share, change
-from monitoring.queries_reviews import ReviewFigures, review_figures
-
-REVIEWS_OVER = timedelta(days=30)
+from monitoring.page_strip import Availability
+from monitoring.page_targets import Promise, promises
+from monitoring.page_words import Change, Period, Share, change, uptime_change
+from monitoring.policy_uptime import Seconds
+from monitoring.queries_health import Figures, figures
+from monitoring.queries_incidents import Course
+from monitoring.queries_reviews import ReviewFigures
+from monitoring.queries_rolled import cut
+from monitoring.queries_uptime import uptime_by_agent
+from monitoring.queries_work import Work, retry_success, work_by_agent
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,9 @@ class Page:
     working: int
     agents: Sequence[AgentRow]
     more_agents: int
-    waiting: int
-    retrying: int
-    dispatches_done: int
+    availability: Availability
+    """The team's."""
+    availability_change: Change | None
     errors: Share
     errors_change: Change | None
     retries: Share
@@ -42,6 +48,8 @@ class Page:
     incidents: Sequence[IncidentRow]
     last_incident: Incident | None
     """The newest of all, when none is shown."""
+    course: Course
+    promises: Sequence[Promise]
     system: health.Readiness
     watching: health.Watching
     reviews: ReviewFigures
@@ -55,21 +63,16 @@ class Page:
 
 def page(*, now: datetime, period: Period = Period.DAY) -> Page:
     """The whole page as of `now`, in a number of queries that no number of rows changes."""
-    window = period.span
+    found = figures(now=now, window=period.span)
+    before = _before(found)
     pauses = queries.pauses(now=now)
-    agents = agent_rows(pauses, now=now, window=window)
-    waiting = queries.waiting_counts()
+    agents = agent_rows(pauses, found)
     needs = needs_of([Silent(r.agent, r.work[0]) for r in agents if _is_silent(r)], now=now)
     working = sum(row.working for row in agents)
-    retrying = waiting.get(DispatchStatus.RETRYING.value, 0)
-    figures = queries.attempt_figures(now=now, window=window)
-    earlier = queries.attempt_figures(now=now - window, window=window)
-    retried = queries.retry_success(now=now, window=window)
-    retried_earlier = queries.retry_success(now=now - window, window=window)
-    errors = Share(figures.failed, figures.finished)
-    retries = Share(retried.completed, retried.ended)
-    reviews = review_figures(now=now, window=REVIEWS_OVER)
-    incidents = [row_of(row, now=now) for row in page_rows.recent_incidents(since=now - window)]
+    retrying = queries.waiting_counts().get(DispatchStatus.RETRYING.value, 0)
+    errors = Share(found.all_work.failed, found.all_work.finished)
+    retries = Share(found.retries.completed, found.retries.ended)
+    incidents = page_rows.recent_incidents(since=now - period.span)
     return Page(
         period=period,
         headline=_headline(needs, working=working, retrying=retrying, known=len(agents)),
@@ -78,22 +81,43 @@ def page(*, now: datetime, period: Period = Period.DAY) -> Page:
         working=working,
         agents=agents[:AGENTS_SHOWN],
         more_agents=len(agents[AGENTS_SHOWN:]),
-        waiting=waiting.get(DispatchStatus.PENDING.value, 0),
-        retrying=retrying,
-        dispatches_done=figures.dispatches_done,
+        availability=Availability(found.team_uptime),
+        availability_change=uptime_change(found.team_uptime, before.uptime),
         errors=errors,
-        errors_change=change(errors, Share(earlier.failed, earlier.finished), good_when_up=False),
+        errors_change=change(errors, before.errors, good_when_up=False),
         retries=retries,
-        retries_change=change(
-            retries, Share(retried_earlier.completed, retried_earlier.ended), good_when_up=True
-        ),
-        retries_under_way=retried.under_way,
-        incidents=incidents,
+        retries_change=change(retries, before.retries, good_when_up=True),
+        retries_under_way=found.retries.under_way,
+        incidents=[row_of(row, now=now) for row in incidents],
         last_incident=None if incidents else page_rows.last_incident(),
+        course=found.course,
+        promises=promises(found.targets, period),
         system=health.readiness(now=now),
         watching=health.watching(now=now),
-        reviews=reviews,
-        completeness=reviews.completeness(now=now),
+        reviews=found.reviews,
+        completeness=found.reviews.completeness(now=now),
+    )
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The figures of the stretch before, as far as they are compared."""
+
+    uptime: Seconds
+    errors: Share
+    retries: Share
+
+
+def _before(found: Figures) -> _Before:
+    then, window = found.now - found.window, found.window
+    parts = cut(since=then - window, until=then)
+    uptime = uptime_by_agent(found.team, now=then, window=window, parts=parts)
+    work = sum(work_by_agent(now=then, window=window, parts=parts).values(), Work())
+    retried = retry_success(now=then, window=window, parts=parts)
+    return _Before(
+        uptime=sum(uptime.values(), Seconds()),
+        errors=Share(work.failed, work.finished),
+        retries=Share(retried.completed, retried.ended),
     )
 
 

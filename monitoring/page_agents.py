@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from agents.models import Agent, Dispatch, Pause
 from agents.states import AgentStatus
@@ -12,6 +12,11 @@ from failures.kinds import LEAD
 from failures.states import IncidentKind
 from monitoring import marks, page_rows, queries
 from monitoring.marks import Mark
+from monitoring.page_strip import Availability, Strip, strip_of
+from monitoring.policy_uptime import Seconds
+from monitoring.queries_health import Figures
+from monitoring.queries_uptime import stretches_by_agent
+from monitoring.queries_work import Work
 
 AGENTS_SHOWN = 100
 
@@ -25,21 +30,45 @@ class AgentRow:
     since: datetime | None
     """Since when it is in trouble."""
     work: Sequence[Dispatch]
-    failures: int
+    done: Work
+    """What its attempts came to in the period."""
+    availability: Availability
+    strip: Strip | None
     working: bool
     """Holds a lease and shows life; so may one that is paused."""
     pause: Pause | None
 
 
-def agent_rows(
-    pauses: Mapping[int | None, Pause], *, now: datetime, window: timedelta
-) -> list[AgentRow]:
-    """Every agent, worst first: in trouble, then with many failures, then by name."""
+def agent_rows(pauses: Mapping[int | None, Pause], figures: Figures) -> list[AgentRow]:
+    """Every agent, worst first: in trouble, then with many failed attempts, then by name.
+
+    The strips of the first AGENTS_SHOWN alone are drawn.
+    """
+    rows = _in_order(_rows(pauses, figures))
+    shown = rows[:AGENTS_SHOWN]
+    lives = stretches_by_agent([row.agent for row in shown], now=figures.now, window=queries.DAY)
+    since = figures.now - queries.DAY
+    return [
+        *(
+            replace(row, strip=strip_of(lives[row.agent.pk], since=since, until=figures.now))
+            for row in shown
+        ),
+        *rows[AGENTS_SHOWN:],
+    ]
+
+
+def _in_order(rows: list[AgentRow]) -> list[AgentRow]:
+    return sorted(
+        rows, key=lambda r: (marks.WORST_FIRST.index(r.mark), -r.done.failed, r.agent.name)
+    )
+
+
+def _rows(pauses: Mapping[int | None, Pause], figures: Figures) -> list[AgentRow]:
+    now = figures.now
     held = queries.work_in_hand()
-    failed = queries.failures_by_agent(now=now, window=window)
     troubled = page_rows.troubled_agents()
     rows = []
-    for agent in queries.agents():
+    for agent in figures.team:
         work = held.get(agent.pk, [])
         mark, since = _trouble(agent, troubled.get(agent.pk), holds_work=bool(work), now=now)
         resting = [pauses[pk] for pk in (agent.pk, None) if pk in pauses]
@@ -49,12 +78,14 @@ def agent_rows(
                 mark=marks.PAUSED if resting else mark,
                 since=None if resting else since,
                 work=work,
-                failures=failed.get(agent.pk, 0),
+                done=figures.work.get(agent.pk, Work()),
+                availability=Availability(figures.uptime.get(agent.pk, Seconds())),
+                strip=None,
                 working=bool(work) and agent.is_online(now=now),
                 pause=max(resting, key=lambda pause: pause.until, default=None),
             )
         )
-    return sorted(rows, key=lambda r: (marks.WORST_FIRST.index(r.mark), -r.failures, r.agent.name))
+    return rows
 
 
 def mark_of(agent: Agent, *, holds_work: bool, now: datetime) -> Mark:

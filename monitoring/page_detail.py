@@ -13,6 +13,7 @@ from monitoring import queries
 from monitoring.marks import OUTCOME_MARKS, Mark
 from monitoring.page_agents import AgentRow, agent_rows
 from monitoring.page_incidents import IncidentRow, row_of
+from monitoring.queries_health import figures
 
 SHOWN = 15
 WEEK = timedelta(days=7)
@@ -41,7 +42,7 @@ class AgentPage:
 def agent_page(agent: Agent, *, now: datetime) -> AgentPage:
     """The page of `agent` as of `now`: its last week, the newest first."""
     pauses = queries.pauses(now=now)
-    rows = agent_rows(pauses, now=now, window=queries.DAY)
+    rows = agent_rows(pauses, figures(now=now, window=queries.DAY))
     attempts = Attempt.objects.filter(agent=agent, ended_at__gt=now - WEEK)
     failures = Failure.objects.filter(agent=agent, created_at__gt=now - WEEK)
     incidents = Incident.objects.filter(agent=agent).select_related("agent").order_by("-id")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+
+from monitoring.definitions import DEFINITIONS, Definition
+from monitoring.policy_uptime import Seconds
+from monitoring.queries_health import PERIODS
 
 FEW = 20
 """Under this many events a share says nothing; only the counts are shown."""
@@ -32,7 +37,7 @@ class Period(StrEnum):
     @property
     def span(self) -> timedelta:
         """Its length."""
-        return timedelta(days={"24h": 1, "7d": 7, "30d": 30}[self.value])
+        return PERIODS[self.value]
 
 
 def period_of(text: str | None) -> Period:
@@ -90,36 +95,33 @@ def change(now: Share, before: Share, *, good_when_up: bool) -> Change | None:
     return Change(points=points, good_when_up=good_when_up)
 
 
-@dataclass(frozen=True)
-class Definition:
-    """What a number counts."""
+def uptime_change(now: Seconds, before: Seconds) -> Change | None:
+    """How the availability differs from the stretch before; None without data or difference."""
+    if now.uptime is None or before.uptime is None:
+        return None
+    points = (now.uptime - before.uptime) / 100
+    return Change(points=points, good_when_up=True) if abs(points) >= 0.05 else None
 
-    key: str
-    name: str
-    text: str
 
-
-DEFINITIONS = (
-    Definition(
-        "working",
-        "Agents working",
-        "Agents that hold a lease and gave a sign of life in time, of all that are not retired.",
+EXPLAINED: Mapping[str, Definition] = {
+    "working": Definition(
+        title="Agents working",
+        unit="agents",
+        text="Agents that hold a lease and gave a sign of life in time, of all that are not"
+        " retired.",
     ),
-    Definition(
-        "errors",
-        "Error rate",
-        "Failed attempts ÷ finished attempts of the period. Running, cancelled and lost attempts "
-        "are left out.",
+    **DEFINITIONS,
+    "missed": Definition(
+        title="Missed escalations",
+        unit="levels",
+        text="Levels of incidents that were told over five minutes late, or not at all, in 30"
+        " days. An audit counts them every minute.",
     ),
-    Definition(
-        "retries",
-        "Retries that worked",
-        "Of dispatches that failed for the first time in the period and were tried again: how "
-        "many of those that ended were completed. Those still under way are counted apart.",
+    "strip": Definition(
+        title="The strip",
+        text="The last 24 hours of an agent, now at the right. A bar: alive. A full-height bar:"
+        " silent though it was expected. A thin line: not expected, paused or away. A hairline:"
+        " EVOX itself was not listening.",
     ),
-    Definition(
-        "missed",
-        "Missed escalations",
-        "Levels of incidents that were told over five minutes late, or not at all, in 30 days.",
-    ),
-)
+}
+"""What each number on the page means, in the order of the page."""

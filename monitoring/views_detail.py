@@ -18,7 +18,7 @@ from monitoring import page_detail, page_incidents, page_rows
 from monitoring.marks import DISPATCH_MARKS, LEARNING_MARKS
 from monitoring.needs import ADVICE
 from monitoring.page_access import for_viewers, may_act
-from monitoring.page_words import DEFINITIONS
+from monitoring.page_words import EXPLAINED
 from monitoring.page_work import work as all_work
 from monitoring.views_act import SNOOZES
 from recovery.dispatch_page import page_of
@@ -39,7 +39,7 @@ def work(request: HttpRequest) -> HttpResponse:
 @for_viewers
 def definitions(request: HttpRequest) -> HttpResponse:
     """What each number counts."""
-    return render(request, "monitoring/definitions.html", {"definitions": DEFINITIONS})
+    return render(request, "monitoring/definitions.html", {"definitions": EXPLAINED})
 
 
 @for_viewers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from monitoring.marks import Mark
+from recovery.policy import spoken
 
 register = template.Library()
 SINCE = "for"
@@ -58,3 +59,12 @@ def shaped(mark: Mark) -> SafeString:
         mark.shape,
         mark.word,
     )
+
+
+@register.filter
+def lasting(span: timedelta | None) -> str:
+    """A duration as people say it, to the second under an hour, else to the minute."""
+    if span is None:
+        return "–"
+    whole = round(span.total_seconds())
+    return spoken(timedelta(seconds=whole if whole < 3600 else whole - whole % 60))

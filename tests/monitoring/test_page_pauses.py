@@ -16,6 +16,7 @@ from agents.services.agents import register_agent
 from monitoring import marks, queries
 from monitoring.page import page
 from monitoring.page_agents import agent_rows
+from monitoring.queries_health import figures
 from monitoring.templatetags.evox import until
 from tests.monitoring.test_page import words
 from tests.monitoring.world import World, busy_day
@@ -34,7 +35,7 @@ def hold(agent, now, *, lasts=HOUR, reason="Disk swap", actor="MAX"):
 
 
 def row_of(name, now):
-    rows = agent_rows(queries.pauses(now=now), now=now, window=queries.DAY)
+    rows = agent_rows(queries.pauses(now=now), figures(now=now, window=queries.DAY))
     return next(row for row in rows if row.agent.name == name)
 
 
