@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from agents.admin import HistoryAdmin, stamp
 from agents.clock import db_now
 from agents.models import AuditEntry
-from learnings.models import AnalysisRun, Feedback, Injection, Learning
+from learnings.models import AnalysisRun, Feedback, Injection, Learning, Measurement
 from learnings.services import lifecycle
 
 TIMELINE_SHOWN = 100
@@ -115,6 +115,16 @@ class FeedbackAdmin(HistoryAdmin):
 
     list_display = ["learning", "vote", "voter", "version", "at"]
     list_filter = ["vote"]
+    list_select_related = ["learning"]
+    date_hierarchy = "at"
+
+
+@admin.register(Measurement)
+class MeasurementAdmin(HistoryAdmin):
+    """Whether learnings helped, as far as was measured."""
+
+    list_display = ["learning", "version", "verdict", "ratio", "p", "complete", "at"]
+    list_filter = ["verdict", "complete"]
     list_select_related = ["learning"]
     date_hierarchy = "at"
 

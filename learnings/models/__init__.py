@@ -1,6 +1,7 @@
 """The rows of what was learned."""
 
 from learnings.models.learning import Learning, LearningQuerySet
+from learnings.models.measurement import Measurement
 from learnings.models.revision import LearningRevision
 from learnings.models.run import THE_SWITCH, AnalysisRun, InjectionSwitch
 from learnings.models.told import Feedback, Injection
@@ -14,4 +15,5 @@ __all__ = [
     "Learning",
     "LearningQuerySet",
     "LearningRevision",
+    "Measurement",
 ]
