@@ -12,7 +12,12 @@ A change of any rule that moves real messages between groups is a new `FINGERPRI
 
 import hashlib
 import re
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+
+if not __package__:  # Loaded as a file by a tool that doesn't know the project.
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from failures.mask_values import Boldness, mask
 from failures.significant import significant_line
@@ -20,9 +25,16 @@ from failures.skeleton import skeleton
 from failures.tool_code import take_apart
 
 FINGERPRINT_VERSION = "v1"
+"""The first that was released; `failures.services.reversion` joins groups of older ones."""
 
 _LONGEST_TEMPLATE = 200
+_SEVERAL = re.compile(r"['\"],\s")
 _WORD = re.compile(r"[a-z]{2,}")
+# Numbered, named in one word, or filed under a category: `E501`, `-Wshadow`, `nullPointer`,
+# `clippy::x`, `plugin(rule)`, `Style/Rule`, `group/style/rule`.
+_CATALOGUED = re.compile(
+    r"\d$|::|^-W|^[a-z]+[A-Z]|^[^/]{1,60}\(|^[A-Z]\w{0,60}/|^[a-z]\w{0,60}/\w{1,60}/"
+)
 _WRAPPED = re.compile(r"\(?[bru]?['\"<](.*)[\"'>],?.{0,200}$")
 
 
@@ -72,11 +84,11 @@ def _template_and_key(error_type: str, text: str, code: str, error_class: str) -
     key = skeleton(template, coded=bool(code))
     if not code and not _WORD.search(key):
         wrapped = _WRAPPED.match(text)
-        if wrapped and " " in wrapped[1]:
+        if wrapped and " " in wrapped[1] and not _SEVERAL.search(wrapped[1]):
             template = mask(wrapped[1], boldness)
             key = skeleton(template, coded=False)
-    # A tool that numbers its diagnostics, or names each by a lint, has grouped them already.
-    if code[-1:].isdigit() or "::" in code:
+    # A tool that keeps a catalogue of its diagnostics has grouped them already.
+    if _CATALOGUED.search(code):
         key = ""
     return " ".join(template.split()), key
 

@@ -1,6 +1,7 @@
 """Replace the values in one line of an error message by placeholders."""
 
 import re
+from collections.abc import Callable
 from enum import Enum
 
 
@@ -40,7 +41,7 @@ _LAST_QUOTED = re.compile(r"(\b(?:found|got|received):?) ([\"']).{0,700}\2$")
 # An API the author of the message wrote out: `open()`, `Array#map()`, `.some(…)`.
 _API = re.compile(
     r"(?:[.@]?[\w#.]{1,60}(?:::\w{1,60}){0,3}\((?:\.\.|…|<\w{1,3}>)?\)){1,5}"
-    r"|[\w.#@(\[]{0,40}…[\w.)\] -]{0,20}|\w{2,40}!(?:\(\))?|[A-Z]\w{1,40}::[a-z]\w{1,40}"
+    r"|[\w.#@(\[]{0,40}…[\w.)\] -]{0,20}"
 )
 
 _HEX = r"[0-9A-Fa-f]"
@@ -79,20 +80,27 @@ _NUMBER = re.compile(
     r"(?<!\w)[-+]?[\w.$-]{0,120}?\d[\w.:$%+-]{0,120}"
     rf"|\b(?=[a-f]{{0,60}}[0-9]){_HEX}{{7,128}}\b"
 )
+# The text of a call or of an object: `frozenset({1, 2})`; not the plural in `argument(s)`.
+_CALL = re.compile(
+    r"\b[A-Za-z_][\w.]{1,60}\((?!e?s\))[^()\n]{0,200}(?:\([^()\n]{0,200}\)[^()\n]{0,100}){0,4}\)"
+)
+# A value that doesn't end on its line.
+_OPEN_END = re.compile(r"(?:(?<=:) |(?<=\w) ?)[\[({][^\])}]{0,800}$")
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]{0,40}")
 _CODE_NAME = re.compile(
     r"\b[A-Za-z_]\w{0,60}(?:\.\w{1,60}){0,8}\(\)"
     r"|\b[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}\b"
     r"|\b_{0,2}[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}\b"
     r"|\b__?[A-Za-z]\w{0,60}\b"
-    r"|\b[a-z]{1,40}[A-Z]\w{0,60}\b|\b[A-Z][a-z0-9]{1,40}[A-Z]\w{0,60}\b"
+    r"|\b[a-z]{1,40}[A-Z]\w{0,60}\b|\b[A-Z][A-Za-z0-9]{0,40}(?:[a-z0-9][A-Z]|[A-Z]{2})\w{0,60}\b"
 )
 _LETTER = re.compile(r"(?<![\w'<])[b-zB-Z](?![\w'>])")
-_LITERAL = re.compile(r"\b(?:None|True|False)\b|\[\]|\{\}")
+_LITERAL = re.compile(r"\b(?:None|True|False|nan|inf)\b|\[\]|\{\}|\(\)")
 # A name of the form __this__ belongs to the language.
 _BUILD_NAME = re.compile(
     r"\b(?!__)(?:[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}"
-    r"|_?[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}|_[A-Za-z]\w{0,60})\b"
+    r"|_?[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}|_[A-Za-z]\w{0,60}|[A-Z]{2}[A-Z0-9]{0,40})\b"
+    r"|(?<!\w)(?:@@?|\$)[A-Za-z_]\w{0,60}\b"
 )
 _NAMED = re.compile(
     r"\b((?:named|called|user|username|for(?= [\w.-]{1,80} from <)) )"
@@ -100,21 +108,66 @@ _NAMED = re.compile(
     r"|exports?)\b|<)[\w.-]{1,80}"
     r"|(?<![\w.-])[\w.-]{1,60}(?=: (?:command )?not found\b)"
 )
+# A bare name after the noun that says what it is, and before what is said of it.
+_KIND_OF = re.compile(
+    r"\b((?:argument|attribute|class|column|field|function|key|member|method|module|option|package"
+    r"|parameter|property|variable)s? )(?!(?:and|are|at|by|can|cannot|does|for|from|has|in|is|must"
+    r"|not|of|on|or|should|that|to|was|which|with|without)\b)[A-Za-z_]\w{0,60}"
+    r"(?=[.,:;]?$|[,;] | (?:and|are|at|can|cannot|does|for|from|has|in|is|must|not|overrides"
+    r"|shadows|should|to|was|with|without)\b)"
+)
 _SUBJECT = re.compile(r"^[\w$]{1,60}(?= is not (?:defined|iterable|a function|a constructor)\b)")
 # A compiler gives a mistake that it has a suggestion for a number or a wording of its own.
 _SUGGESTING = (Boldness.CODED, Boldness.EXCEPTION)
 _TAIL = re.compile(r"[.;,?:]? ?\(?(?:did you mean|perhaps you meant|maybe) .*", re.IGNORECASE)
 _LAST = re.compile(
-    r"((?:\b(?:got|found|received)|, not|\w \w{2,40}:)(?: instance of)?:?) [^\s<]{1,120}$"
+    r"((?:\b(?:got|found|received|saw)|, not|\w \w{2,40}:)(?: instance of| type)?:?) [^\s<]{1,120}$"
 )
 _LAST_IN_BUILD = re.compile(
     r"(\b(?:import|module|from|named)|^\w{2,30}:) [\w.]{1,120}$"
     r"|(?<= )\((?:[\w.-]{1,60}(?:, (?=\w))?){1,9}\)$"
+    r"|(?<= )\((?:[\w.<>-]{1,60} -> ){1,20}[\w.<>-]{1,60}\)$"
+    r"|(?<= )\[ [^\s\[\]]{1,60} \]"
 )
 
 
-def _quoted(match: re.Match[str]) -> str:
-    inner = match[match.lastindex or 0]
+def _sub_quoted(replace: Callable[[str], str], line: str) -> str:
+    """`line` with each quoted text replaced; one that holds code ends where its brackets close.
+
+    Of code with the same quotes in it, the first eight are looked at.
+    """
+    parts: list[str] = []
+    start = 0
+    while match := _QUOTED.search(line, start):
+        inner = match[match.lastindex or 0]
+        end = match.end()
+        quote = line[end - 1]
+        if _opened(inner) > 0:
+            closing = end - 1
+            for _ in range(8):
+                closing = line.find(quote, closing + 1, end + 300)
+                if closing < 0:
+                    break
+                if _opened(line[match.start() : closing]) == 0:
+                    inner, end = line[match.start() + 1 : closing], closing + 1
+                    break
+        parts += [line[start : match.start()], replace(inner)]
+        start = end
+    return "".join([*parts, line[start:]])
+
+
+def _opened(text: str) -> int:
+    return (
+        text.count("(")
+        - text.count(")")
+        + text.count("[")
+        - text.count("]")
+        + text.count("{")
+        - text.count("}")
+    )
+
+
+def _quoted(inner: str) -> str:
     if inner in _RESERVED:
         return inner
     if _API.fullmatch(inner):
@@ -124,8 +177,7 @@ def _quoted(match: re.Match[str]) -> str:
     return "<str>"
 
 
-def _quoted_api(match: re.Match[str]) -> str:
-    inner = match[match.lastindex or 0]
+def _quoted_api(inner: str) -> str:
     return inner.translate(_HIDE) if _API.fullmatch(inner) else "<str>"
 
 
@@ -153,10 +205,11 @@ def mask(line: str, boldness: Boldness) -> str:
         line = _TAIL.sub("", line)
     if boldness is Boldness.EXCEPTION:
         line = _LAST_QUOTED.sub(r"\1 <str>", line)
-    line = _QUOTED.sub(_quoted_api if boldness is Boldness.CODED else _quoted, line)
+    line = _sub_quoted(_quoted_api if boldness is Boldness.CODED else _quoted, line)
     line = _STRUCTURED.sub(_structured, line)
     if boldness is Boldness.EXCEPTION:
         line = _SUBJECT.sub("<name>", line)
+        line = _CALL.sub("<name>", line)
         line = _CODE_NAME.sub("<name>", line)
         line = _FLAG.sub("<name>", line)
         line = _LITERAL.sub("<str>", line)
@@ -164,7 +217,11 @@ def mask(line: str, boldness: Boldness) -> str:
     elif boldness is Boldness.BUILD:
         line = _BUILD_NAME.sub("<name>", line)
         line = _LAST_IN_BUILD.sub(_after_lead, line)
+    if boldness in (Boldness.BUILD, Boldness.EXCEPTION):
+        line = _KIND_OF.sub(_after_lead, line)
     line = line.replace("...", " ")
+    if boldness is not Boldness.LOG:
+        line = _OPEN_END.sub(" <str>", line)
     line = _KEPT_NUMBER.sub(_keep_number, line)
     line = _NUMBER.sub("<n>", line)
     line = _NAMED.sub(_after_lead, line)

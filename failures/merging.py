@@ -7,16 +7,21 @@ al., "Drain", ICWS 2017), taken from messages to finished groups. The proposals 
 table; no fingerprint is rewritten.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+if not __package__:  # Loaded as a file by a tool that doesn't know the project.
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from failures.fingerprint import grouping
 from failures.skeleton import skeleton
 
 FEWEST_DIFFERENT_WORDS = 4
 """So many words in one place are values; two or three are more often two or three mistakes."""
-FEWEST_EQUAL_WORDS = 4
+FEWEST_EQUAL_WORDS = 5
 """Titles with fewer words in common say too little to be called the same."""
 _MOST_WORDS = 40
 

@@ -28,6 +28,9 @@ _ERROR_LINE = re.compile(
 )
 # Clippy names the lint in each diagnostic only by the address of its page.
 _LINT_PAGE = re.compile(r"/rust-clippy/[^\s#]{1,60}#(\w{2,60})")
+_PLACED_LINE = re.compile(r"[\w./~@][^\s:]{0,300}:\d{1,7}(?::\d{1,7})?(?::|(?= -)) ?\S")
+# A diagnostic of several lines may end in its code.
+_CODE_BELOW = re.compile(r"\s(\([a-z]\w{0,40}(?:[A-Z-]\w{1,40}){1,8}\)|\[-?[a-z][\w:-]{2,60}\])$")
 # An answer of an HTTP API: the first text under one of these names says what went wrong.
 _JSON_TEXT = re.compile(
     r"\"(?:message|detail|error|errors|error_description|title|reason|msg)\"\s{0,4}:\s{0,4}\[?\s{0,4}\"([^\"\n]{1,400})\""
@@ -86,10 +89,17 @@ def _from_marks(lines: list[str]) -> str:
     for index, line in enumerate(lines[:-1]):
         if line.startswith(_JEST):
             return lines[index + 1]
-    for index, line in enumerate(lines):
-        if _ERROR_LINE.match(line):
-            return _continued(lines, index)
+    for says_it in (_ERROR_LINE, _PLACED_LINE):
+        for index, line in enumerate(lines):
+            if says_it.match(line):
+                return _with_code_below(_continued(lines, index), lines[index + 1 :])
     return _continued(lines, 0) if lines else ""
+
+
+def _with_code_below(line: str, below: list[str]) -> str:
+    if below and (code := _CODE_BELOW.search(below[-1])) and not _CODE_BELOW.search(line):
+        return f"{line} {code[1]}"
+    return line
 
 
 def _continued(lines: list[str], index: int) -> str:

@@ -14,13 +14,14 @@ _UNIT = re.compile(
     r"\* (?:bytes?|[kmgt]i?b|b|[mun]?s|secs?|seconds?|milliseconds?|minutes?|mins?|hours?|days?)\b"
 )
 _RUN = re.compile(r"\*(?:[\s,:;/|&.+=()\[\]{}#@~<>%!?*-]{0,8}(?:\b(?:and|or|to) )?\*){1,100}")
-_BRACKET = re.compile(r"[\[({<]\s?(?:\*\s?){1,20}[\])}>]|(?<= )\(\)|[<>]=?\s?\*")
+_BRACKET = re.compile(r"[\[({<]\s?(?:\*[\s,]{0,2}){1,20}[\])}>]|(?<= )\(\)|[<>]=?\s?\*")
 _KIND = re.compile(
     r"(?<!public )(?<!private )(?<!special )(?<!nested )"
     r"\b(?:(?:async|static|private|generator|arrow) ){0,3}"
     r"(?:function|method|getter|setter|constructor)s?\b(?: \*)?"
 )
-_PLURAL = re.compile(r"(<n> [a-z-]{2,30}(?: [a-z-]{3,30})?)s\b")
+# "3 files" and "1 file" are one mistake; in front of a list, plurals are often texts of their own.
+_PLURAL = re.compile(r"(?<=[a-z]{2}[a-rt-z])s\b(?! <)")
 _BOLD = re.compile(
     r"\*|\b(?:a|an|the|async|arrow|generator|static|private|class|function|method|getter|setter"
     r"|constructor|and|or)s?\b|[^\w\s]"
@@ -29,13 +30,16 @@ _BOLD = re.compile(
 
 def skeleton(template: str, *, coded: bool) -> str:
     """The words of `template` in order, with its placeholders as ``*`` (dropped when `coded`)."""
-    key = _PLURAL.sub(r"\1", template.lower())
+    key = _PLURAL.sub("", template.lower()).replace(" are ", " is ").replace(" were ", " was ")
     key = _PLACEHOLDER.sub("*", key)
     if coded:
         return " ".join(_BOLD.sub(" ", key).split())
     key = _UNIT.sub("*", key)
-    key = _BRACKET.sub("*", key)
-    key = _RUN.sub("*", key)
+    for _ in range(4):
+        before = key
+        key = _RUN.sub("*", _BRACKET.sub("*", key))
+        if key == before:
+            break
     key = _LOCATOR.sub("", key)
     key = _BRACKET.sub("*", key)
     key = _KIND.sub("fn", key)

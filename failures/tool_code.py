@@ -16,14 +16,25 @@ class Diagnostic(NamedTuple):
 _LEAD = re.compile(
     r"(?P<place>[^\s:]{1,300}:-?\d{1,7}(?::\d{1,7}(?=[:\s])|(?=:)):?\s{1,8}"
     r"|[^\s:]{1,300}\(\d{1,7}(?:,\d{1,7})?\):\s{1,4}"
+    r"|[^\s:]{1,300}(?::\d{1,7}){1,2} (?=[A-Z]{1,8}\d{2,6}\b)"
+    r"|[^\s:]{1,300}: line \d{1,7}(?:, col(?:umn)? \d{1,7})?[,:] "
     r"|\d{1,7}:\d{1,7}\s{1,8})"
     r"|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16}\s{1,4}"
     r"|\[?(?:ERROR|FATAL|CRITICAL|SEVERE|WARNING|WARN)\]?[:\s]\s{0,4}"
-    r"|(?i:fatal error|error|warning|fatal|failure|note|info)"
+    r"|(?i:fatal error|error|warning|fatal|failure|note|info|issue)"
     r"(?:\s{0,4}:\s{0,4}|\s{2,8}|(?=\[\w{1,60}\]:)|\s(?=[A-Z]{1,8}\d{2,6}:))"
+    r"|(?:[\u2716-\u2718\u00d7\u26a0\u2022!^]\ufe0f?|>{1,3})\s{1,4}|[A-Z]: (?=[A-Z])"
     r"|npm (?:ERR!|error)\s{1,4}|E\s{2,8}|FAILED \S{1,300} - |- (?=error|warning)|##\[error\]"
 )
-_NUMBERED = re.compile(r"\[?([A-Z]{1,8}-?\d{2,6})\b\]?(?::|[:\s]{0,3}(?=[\s:])) ?")
+_NUMBERED = re.compile(
+    r"\[?([A-Z]{1,8}-?\d{2,6})\b(?:[:/(][a-z][\w/-]{1,80}\)?)?\]?(?::|[:\s]{0,3}(?=[\s:])) ?"
+)
+# What the tool files under a category: `Style/Alias`, `lint/style/useConst`, `plugin(rule)`.
+_FILED = re.compile(
+    r"([A-Za-z@][\w@-]{1,40}\([\w@/-]{2,60}\)(?=:\s)|[A-Z]\w{1,40}(?:/[A-Z]\w{1,60}){1,3}(?=:\s)"
+    r"|[a-z]\w{1,40}(?:/\w{1,60}){1,3}(?=:\s|\s[\u2500-\u257f]))[:\s\u2500-\u257f]{1,300}"
+    r"(?:[\u2716-\u2718\u00d7\u26a0\u2022!]\s)?"
+)
 _NUMBERED_ALONE = re.compile(r"\[?([A-Z]{1,8}-?\d{3,6})\]?: ?")
 _ERRNO = re.compile(
     r"code (E[A-Z\d]{2,24}|ERR_[A-Z_]{3,60})(?: |$)|(E[A-Z]{4,24}|ERR_[A-Z_]{3,60}): ?"
@@ -32,7 +43,10 @@ _BRACKETED = re.compile(
     r"\s(?:\[(-W[a-z][\w=+-]{1,60}|[a-z][a-z0-9]*(?:(?:::|[-_])[a-z0-9_]{1,60}){1,10})\]"
     r"|\(([a-z][a-z0-9]*(?:-[a-z0-9]{1,40}){1,8}|report[A-Z]\w{2,60})\))$"
 )
-_PLACED = re.compile(r"\s{2}\[([a-z]{2,40})\]$|(?:\s{2}|(?<=[.?!)`…])\s)([a-z@][\w@/-]{2,80})$")
+_PLACED = re.compile(
+    r"\s\[([A-Za-z]\w{1,60})\]$|\s\(([A-Z]{1,5}\d{2,6})\)$|\s{2}\(([a-z]{2,40})\)$"
+    r"|(?:\s{2}|(?<=[.?!)`…])\s)([a-z@][\w@/-]{2,80})$"
+)
 _CLASS = re.compile(
     r"((?:[A-Za-z_][\w$]{0,60}\.){0,10})([A-Z]\w{0,80}|error)(?: \[\w{1,40}\])?(?:: ?|$)"
 )
@@ -67,9 +81,7 @@ def _skip_lead(line: str) -> tuple[int, bool]:
 
 
 def _take_code(line: str, *, led: bool, placed: bool) -> tuple[str, str]:
-    match = (_NUMBERED if led else _NUMBERED_ALONE).match(line)
-    if match is None:
-        match = _ERRNO.match(line)
+    match = _at_start(line, led=led, placed=placed)
     if match:
         return match[match.lastindex or 0], line[match.end() :]
     match = _BRACKETED.search(line)
@@ -78,6 +90,15 @@ def _take_code(line: str, *, led: bool, placed: bool) -> tuple[str, str]:
     if match:
         return match[match.lastindex or 0], line[: match.start()]
     return "", line
+
+
+def _at_start(line: str, *, led: bool, placed: bool) -> re.Match[str] | None:
+    match = (_NUMBERED if led else _NUMBERED_ALONE).match(line)
+    if match is None and led:
+        filed = _FILED.match(line)
+        # Without a place, `daemon/part:` may be who speaks.
+        match = filed if filed and (placed or "(" in filed[1]) else None
+    return match or _ERRNO.match(line)
 
 
 def _take_class(line: str) -> tuple[str, str]:

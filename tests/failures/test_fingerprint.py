@@ -1,6 +1,8 @@
 """The same mistake has one fingerprint, two mistakes have two, whatever text a tool prints."""
 
 import csv
+import subprocess
+import sys
 from collections import defaultdict
 from dataclasses import astuple
 from pathlib import Path
@@ -254,6 +256,27 @@ def test_a_grouping_is_a_value():
     assert grouping("api", "x") == Grouping(
         fingerprint=fingerprint("api", "x"), family="", template="x", tool_code="", error_class=""
     )
+
+
+@pytest.mark.parametrize("call", ["fingerprint.py:fingerprint", "merging.py:MergedGrouping()"])
+def test_the_file_can_be_loaded_from_anywhere_without_the_project(call, tmp_path):
+    file, _, function = call.partition(":")
+    code = (
+        "import importlib.util as u, sys; s = u.spec_from_file_location('alone', sys.argv[1]);"
+        " m = u.module_from_spec(s); sys.modules['alone'] = m; s.loader.exec_module(m);"
+        f" print(m.{function}('build', 'x.py:1:1: F401 unused'))"
+    )
+    path = Path(module.__file__).with_name(file)
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.strip() == fingerprint("build", "a.py:9:1: F401 unused"), done.stderr
 
 
 # Labelled messages of real tools, where a checkout has them beside it.
