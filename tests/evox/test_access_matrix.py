@@ -26,6 +26,7 @@ FAILURE = {"errorType": "build", "errorMessage": "Missing import"}
 SAMS_FAILURE = {**FAILURE, "agentName": "SAM"}
 SNOOZE = {"until": "$soon", "reason": "Later."}
 PAUSE = {"minutes": 60, "reason": "Disk swap."}
+DERIVED = {"agent": "LEO", "since": "2026-01-01T00:00:00Z", "reason": "Its key leaked."}
 NO_KEY = (401, 401)
 
 
@@ -182,6 +183,17 @@ MATRIX: dict[str, list[Row]] = {
     ],
     L: [anybody("GET", L)],
     f"{L}/vote": [own("POST", f"{L}/vote", {"helpful": True, "agent": "SAM"})],
+    f"{L}/approve": [operators("POST", f"{L}/approve", {})],
+    f"{L}/reject": [operators("POST", f"{L}/reject", {})],
+    # The operator is let in; what is proposed can't be retired.
+    f"{L}/retire": [operators("POST", f"{L}/retire", {"reason": "Wrong."}, 409)],
+    "api/v1/learnings/retire-derived": [
+        operators("POST", "api/v1/learnings/retire-derived", DERIVED)
+    ],
+    "api/v1/learnings/injection": [
+        anybody("GET", "api/v1/learnings/injection"),
+        operators("POST", "api/v1/learnings/injection", {"on": False, "reason": "A bad one."}),
+    ],
     "api/v1/patterns": [anybody("GET", "api/v1/patterns")],
 }
 ROWS = [(route, row) for route, rows_of in MATRIX.items() for row in rows_of]
