@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.api.fields import ClippedTextField, StrictSerializer
 from agents.callers import Caller, CallerKind
-from failures.states import ErrorType
+from failures.api.trust import TRUSTS, TrustField
+from failures.states import ErrorType, Trust
 from learnings.models import Learning
 from learnings.policy.drafts import RULE_LIMIT, WAITING_SOLUTION
-from learnings.states import PUBLISHED, LearningOrigin, LearningStatus
+from learnings.states import PUBLISHED, LearningOrigin, LearningStatus, Vote
 
 STATUSES = [status.value for status in LearningStatus]
 ERROR_TYPES = [error_type.value for error_type in ErrorType]
@@ -62,11 +64,27 @@ class NewLearningIn(StrictSerializer):
 
 
 class VoteIn(serializers.Serializer[Any]):
-    """Whether it helped."""
+    """What one thinks of it: `vote`, or `helpful` for yes and no."""
 
-    helpful = serializers.BooleanField()
+    vote = serializers.ChoiceField(choices=[vote.value for vote in Vote], required=False)
+    helpful = serializers.BooleanField(required=False)
     reason = ClippedTextField(limit=2_000, required=False, default="", allow_blank=True)
     agent = serializers.CharField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of both, or both alike."""
+        said = {Vote(attrs["vote"])} if "vote" in attrs else set()
+        if "helpful" in attrs:
+            said.add(Vote.HELPFUL if attrs["helpful"] else Vote.HARMFUL)
+        if len(said) != 1:
+            raise serializers.ValidationError(
+                {
+                    "vote": [
+                        "Send `vote`: helpful, harmful or irrelevant; or `helpful`: true, false."
+                    ]
+                }
+            )
+        return {**attrs, "vote": said.pop()}
 
 
 class LearningFilter(serializers.Serializer[Any]):
@@ -75,6 +93,14 @@ class LearningFilter(serializers.Serializer[Any]):
     agent = serializers.CharField(required=False, help_text="Learnings from failures of this one.")
     q = serializers.CharField(required=False, max_length=200, help_text="Words in its texts.")
     status = serializers.ChoiceField(choices=STATUSES, required=False)
+
+
+class VotesOut(serializers.Serializer[Learning]):
+    """How many think what of it; of each voter the latest vote counts."""
+
+    helpful = serializers.IntegerField(source="helpful_count")
+    harmful = serializers.IntegerField(source="harmful_count")
+    irrelevant = serializers.IntegerField(source="irrelevant_count")
 
 
 class LearningOut(serializers.Serializer[Learning]):
@@ -87,14 +113,24 @@ class LearningOut(serializers.Serializer[Learning]):
     problem = serializers.CharField()
     solution = serializers.CharField()
     rule = serializers.CharField()
+    why = serializers.CharField()
+    trust = serializers.SerializerMethodField()
     scope = serializers.DictField()
+    version = serializers.IntegerField()
     status = serializers.ChoiceField(choices=STATUSES)
     evidence = serializers.ListField(child=serializers.IntegerField())
     agents = serializers.ListField(child=serializers.CharField())
     count = serializers.IntegerField()
     docPath = serializers.CharField(source="doc_path")
     publishedAt = serializers.DateTimeField(source="published_at", allow_null=True)
+    votes = VotesOut(source="*")
     verdict = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ChoiceField(choices=TRUSTS))
+    def get_trust(self, learning: Learning) -> str:
+        """Reviewed once it was let through, or where EVOX wrote every word of it."""
+        reviewed = learning.status in PUBLISHED or learning.template_only
+        return (Trust.REVIEWED if reviewed else Trust.UNTRUSTED).value
 
     def get_verdict(self, learning: Learning) -> str:
         """Whether it helped, as far as was measured."""
@@ -126,6 +162,7 @@ def _withheld(learning: Learning) -> dict[str, Any]:
         "problem": "",
         "solution": "",
         "rule": "",
+        "why": "",
         "scope": {},
     }
 
@@ -172,6 +209,7 @@ class BriefedWorkOut(serializers.Serializer[Any]):
     attempts = serializers.IntegerField(source="attempt")
     ticketId = serializers.CharField(source="ticket_id")
     instructions = serializers.CharField()
+    trust = TrustField(Trust.UNTRUSTED)
 
 
 class BriefedMessageOut(serializers.Serializer[Any]):
@@ -179,6 +217,7 @@ class BriefedMessageOut(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     message = serializers.CharField(source="text")
+    trust = TrustField(Trust.UNTRUSTED)
     createdAt = serializers.DateTimeField(source="created_at")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -192,6 +231,7 @@ class BriefedFailureOut(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     errorType = serializers.CharField(source="error_type")
     errorMessage = serializers.CharField(source="message")
+    trust = TrustField(Trust.UNTRUSTED)
     createdAt = serializers.DateTimeField(source="created_at")
 
 
@@ -202,6 +242,7 @@ class BriefedLearningOut(serializers.Serializer[Any]):
     version = serializers.IntegerField(source="learning.version")
     category = serializers.CharField(source="learning.category")
     text = serializers.CharField()
+    trust = TrustField(Trust.REVIEWED)
     why = serializers.CharField()
 
 

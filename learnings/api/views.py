@@ -37,7 +37,7 @@ from learnings.models import Learning
 from learnings.policy.drafts import pattern_name
 from learnings.services import briefing as briefing_services
 from learnings.services import submissions
-from learnings.states import LearningOrigin, LearningStatus, Vote
+from learnings.states import LearningOrigin, LearningStatus
 
 
 def filtered(wanted: dict[str, Any]) -> QuerySet[Learning]:
@@ -120,7 +120,7 @@ class LearningVoteView(APIView):
         by = author(caller, data.get("agent"), now=now)
         learning = submissions.vote(
             pk,
-            Vote.HELPFUL if data["helpful"] else Vote.HARMFUL,
+            data["vote"],
             voter=by.name if by else caller.name[:64],
             reason=data["reason"],
             now=now,

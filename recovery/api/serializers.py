@@ -37,6 +37,7 @@ class ClaimedOut(serializers.Serializer[Any]):
     dispatch = DispatchOut()
     attempt = ClaimedAttemptOut()
     heartbeatSeconds = serializers.IntegerField()
+    briefingUrl = serializers.CharField(help_text="What to read before the work is begun.")
 
 
 class ClaimedManyOut(serializers.Serializer[Any]):

@@ -57,6 +57,7 @@ def _claimed(agent: Agent, dispatch: Any, attempt: Any) -> dict[str, Any]:
         "dispatch": DispatchOut(dispatch).data,
         "attempt": serializers.ClaimedAttemptOut(attempt).data,
         "heartbeatSeconds": heartbeat_seconds(agent, dispatch.lease_seconds),
+        "briefingUrl": f"/api/v1/agents/{agent.name}/briefing?dispatch={dispatch.pk}",
     }
 
 

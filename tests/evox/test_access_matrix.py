@@ -17,6 +17,7 @@ from agents.clock import db_now
 from agents.models import Agent, AgentKey
 from agents.services.agents import create_key
 from failures.models import Failure
+from learnings.models import LearningRevision
 from recovery.services.claims import claim_work
 from tests.evox.flat import flat, small_world
 from tests.wire import rows
@@ -74,6 +75,7 @@ INC = "api/v1/incidents/<row_id:pk>"
 F = "api/v1/failures/<row_id:pk>"
 G = "api/v1/failure-groups/<row_id:pk>"
 L = "api/v1/learnings/<row_id:pk>"
+REV = "api/v1/learning-revisions/<row_id:pk>"
 A = "api/v1/agents/<str:name>"
 MATRIX: dict[str, list[Row]] = {
     "logFailure": [own("POST", "logFailure", SAMS_FAILURE, 201, 201)],
@@ -194,6 +196,9 @@ MATRIX: dict[str, list[Row]] = {
         anybody("GET", "api/v1/learnings/injection"),
         operators("POST", "api/v1/learnings/injection", {"on": False, "reason": "A bad one."}),
     ],
+    "api/v1/learning-revisions": [operators("GET", "api/v1/learning-revisions")],
+    f"{REV}/approve": [operators("POST", f"{REV}/approve", {})],
+    f"{REV}/reject": [operators("POST", f"{REV}/reject", {})],
     "api/v1/patterns": [anybody("GET", "api/v1/patterns")],
 }
 ROWS = [(route, row) for route, rows_of in MATRIX.items() for row in rows_of]
@@ -240,6 +245,9 @@ def world(db, settings) -> dict[str, Any]:
         "failures": failure,
         "failure-groups": group,
         "learnings": learning,
+        "learning-revisions": LearningRevision.objects.create(
+            learning_id=learning, version=1, rule="r", source="resolution", author="LEO", at=now
+        ).pk,
     }
     revoked = create_key(sam)
     AgentKey.objects.update(revoked=True)

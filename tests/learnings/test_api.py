@@ -13,6 +13,7 @@ from learnings.states import Trigger
 FIELDS = {
     *("id", "slug", "category", "title", "problem", "solution", "rule", "scope", "status"),
     *("evidence", "agents", "count", "docPath", "publishedAt", "verdict"),
+    *("why", "version", "trust", "votes"),
 }
 
 
@@ -158,20 +159,68 @@ def test_a_key_proposes_as_its_own_agent_only(world):
     assert world.the_learning().proposed_by == "SAM"
 
 
+def votes(client, pk, *bodies) -> dict[str, int]:
+    for body in bodies:
+        answer = post(client, f"/api/v1/learnings/{pk}/vote", body)
+        assert answer.status_code == 200, answer.content
+    return answer.json()["votes"]
+
+
 def test_of_each_voter_the_latest_vote_counts(world, client):
     pk = post(client, "/api/v1/learnings", {"content": "x"}).json()["id"]
-    path = f"/api/v1/learnings/{pk}/vote"
 
-    for agent, helpful in (("SAM", True), ("SAM", True), ("LEO", True), ("LEO", False)):
-        body = {"helpful": helpful, "agent": agent, "reason": "so"}
-        assert post(client, path, body).status_code == 200
+    said = votes(
+        client,
+        pk,
+        {"helpful": True, "agent": "SAM", "reason": "so"},
+        {"vote": "helpful", "agent": "SAM", "reason": "so"},
+        {"helpful": True, "agent": "LEO"},
+        {"vote": "irrelevant", "agent": "QUINN"},
+        {"helpful": False, "agent": "LEO"},
+    )
 
+    assert said == {"helpful": 1, "harmful": 1, "irrelevant": 1}
     learning = world.the_learning()
-    assert (learning.helpful_count, learning.harmful_count) == (1, 1)
+    counts = (learning.helpful_count, learning.harmful_count, learning.irrelevant_count)
+    assert counts == (1, 1, 1)
     assert Feedback.objects.count() == 4
 
 
-@pytest.mark.parametrize("body", [{}, {"helpful": "perhaps"}, {"helpful": None}])
+def test_who_changes_its_mind_twenty_times_is_heard_no_more(world, client):
+    pk = post(client, "/api/v1/learnings", {"content": "x"}).json()["id"]
+    for number in range(20):
+        votes(client, pk, {"helpful": number % 2 == 0, "agent": "SAM"})
+
+    answer = post(client, f"/api/v1/learnings/{pk}/vote", {"helpful": True, "agent": "SAM"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "too_many_votes")
+    assert Feedback.objects.count() == 20
+    assert votes(client, pk, {"helpful": True, "agent": "LEO"})["helpful"] == 1
+
+
+def test_no_secret_of_a_reason_or_a_proposal_is_kept(world, client):
+    secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    said = {"title": f"T {secret}", "problem": f"p {secret}", "rule": f"r {secret}"}
+    scope = {"paths": [f"x/{secret}"]}
+    pk = post(client, "/api/v1/learnings", {**said, "scope": scope}).json()["id"]
+
+    votes(client, pk, {"vote": "harmful", "reason": f"It says {secret}"})
+
+    row = str(Learning.objects.values().get()) + str(Feedback.objects.values().get())
+    assert secret not in row
+    assert secret.lower() not in row.lower()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"helpful": "perhaps"},
+        {"helpful": None},
+        {"vote": "odd"},
+        {"vote": "harmful", "helpful": True},
+    ],
+)
 def test_a_vote_says_whether_it_helped(world, client, body):
     pk = post(client, "/api/v1/learnings", {"content": "x"}).json()["id"]
 

@@ -153,3 +153,31 @@ def test_an_error_in_markdown_is_a_sentence(world, client):
     answer = client.get("/api/v1/agents/NOBODY/briefing", headers=MARKDOWN)
 
     assert answer.content.decode() == "There is no agent called NOBODY.\n"
+
+
+def test_every_text_says_how_far_it_may_be_relied_on(learned, world, client):
+    work = claimed(world)
+    attempt = work.attempts.get()
+    world.fail("own words", attempt=attempt)
+    send_message("now", to=world.agent("SAM"), priority=Priority.URGENT, now=world.now)
+
+    told = briefing(client).json()
+
+    assert told["work"]["trust"] == "untrusted"
+    assert [one["trust"] for one in told["messages"]] == ["untrusted"]
+    assert [one["trust"] for one in told["failures"]] == ["untrusted"]
+    assert [one["trust"] for one in told["learnings"]] == ["reviewed"]
+
+
+def test_a_claim_says_where_its_briefing_is(learned, world, client):
+    create_dispatch(NewDispatch(title="Fix it", command="make fix"), actor="x", now=world.now)
+    body = {"agentName": "LEO"}
+    claimed = client.post("/api/v1/dispatches/claim", body, content_type="application/json").json()
+    assert not Injection.objects.exists()
+
+    told = client.get(claimed["briefingUrl"]).json()
+
+    assert told["work"]["id"] == claimed["dispatch"]["id"]
+    assert [one["id"] for one in told["learnings"]] == [learned.pk]
+    [injection] = Injection.objects.all()
+    assert (injection.agent.name, injection.attempt.dispatch_id) == ("LEO", told["work"]["id"])

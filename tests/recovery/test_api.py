@@ -144,7 +144,7 @@ def test_made_claimed_failed_not_before_its_time_claimed_otherwise_completed(api
 def test_a_claim_answers_dispatch_attempt_and_heartbeat(api):
     make(api)
     answer = claimed(api)
-    assert set(answer) == {"dispatch", "attempt", "heartbeatSeconds"}
+    assert set(answer) == {"dispatch", "attempt", "heartbeatSeconds", "briefingUrl"}
     assert set(answer["dispatch"]) == DISPATCH
     assert set(answer["attempt"]) == ATTEMPT | {"claim", "leaseExpiresAt"}
     assert answer["attempt"]["leaseExpiresAt"] == "2026-03-02T09:05:00Z"
@@ -156,7 +156,7 @@ def test_a_claim_with_a_limit_answers_a_list(api):
         make(api)
     answer = post(api, "dispatches/claim", {"agentName": "SAM", "limit": 2})
     assert [set(one) for one in answer["results"]] == [
-        {"dispatch", "attempt", "heartbeatSeconds"}
+        {"dispatch", "attempt", "heartbeatSeconds", "briefingUrl"}
     ] * 2
 
 
