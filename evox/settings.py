@@ -13,7 +13,14 @@ from csp.constants import NONE, SELF
 from agents.states import AgentStatus, AttemptOutcome, DispatchStatus
 from evox import env
 from evox.beat import BEAT_SCHEDULE
-from failures.states import GroupStatus, IncidentStatus, ResolutionOutcome
+from failures.states import (
+    AliasKind,
+    ErrorType,
+    GroupStatus,
+    IncidentKind,
+    IncidentStatus,
+    ResolutionOutcome,
+)
 from learnings.states import LearningStatus
 
 BASE_DIR = env.BASE_DIR
@@ -214,8 +221,11 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "AgentStatus": [status.value for status in AgentStatus],
+        "AliasKind": [kind.value for kind in AliasKind],
+        "ErrorType": [error_type.value for error_type in ErrorType],
         "DispatchStatus": [status.value for status in DispatchStatus],
         "GroupStatus": [status.value for status in GroupStatus],
+        "IncidentKind": [kind.value for kind in IncidentKind],
         "IncidentStatus": [status.value for status in IncidentStatus],
         "LearningStatus": [status.value for status in LearningStatus],
         "AttemptOutcome": [outcome.value for outcome in AttemptOutcome],
