@@ -2,101 +2,180 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.http import HttpRequest, HttpResponse
 
-from agents.admin import HistoryAdmin, stamp
+from agents.admin_base import HistoryAdmin
 from agents.clock import db_now
-from agents.models import AuditEntry
-from learnings.models import AnalysisRun, Feedback, Injection, Learning, Measurement
-from learnings.services import lifecycle
+from learnings.admin_acts import ActsOnAll
+from learnings.learning_page import page_of
+from learnings.models import (
+    AnalysisRun,
+    Feedback,
+    Injection,
+    InjectionSwitch,
+    Learning,
+    LearningRevision,
+    Measurement,
+)
+from learnings.services import lifecycle, revisions
+from learnings.states import LearningStatus
 
-TIMELINE_SHOWN = 100
+_APPROVE, _REJECT = ("approve", "Approve"), ("reject", "Reject")
+_RETIRE = ("retire", "Retire")
+VERBS: Mapping[LearningStatus, tuple[tuple[str, str], ...]] = {
+    LearningStatus.PROPOSED: (_APPROVE, _REJECT),
+    LearningStatus.ACTIVE: (_RETIRE,),
+    LearningStatus.WATCH: (_RETIRE,),
+    LearningStatus.RETIRED: (),
+    LearningStatus.REJECTED: (),
+}
+_KINDS = {
+    LearningStatus.ACTIVE: "ok",
+    LearningStatus.WATCH: "warn",
+    LearningStatus.PROPOSED: "info",
+}
+
+
+class DecidedAdmin(HistoryAdmin):
+    """Rows that somebody decides on, with a reason."""
+
+    def decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        done: str,
+        verb: Callable[..., object],
+    ) -> None:
+        """Apply `verb` to each row, with the reason that was given."""
+        actor, reason = request.user.get_username(), request.POST.get("reason", "").strip()[:500]
+        self.carry_out(
+            request,
+            done,
+            [
+                (f"#{pk}", partial(verb, pk, actor=actor, reason=reason, now=db_now()))
+                for pk in queryset.order_by("id").values_list("pk", flat=True)
+            ],
+        )
 
 
 @admin.register(Learning)
-class LearningAdmin(HistoryAdmin):
+class LearningAdmin(ActsOnAll, DecidedAdmin):
     """What the team should know. Nobody edits it here: approve, reject or retire."""
 
-    list_display = ["title", "category", "status", "count", "origin", "proposed_by", "flags"]
+    list_display = [
+        "title",
+        "category",
+        "status",
+        "count",
+        "came_back",
+        "origin",
+        "proposed_by",
+        "flags",
+    ]
     list_filter = ["status", "origin", "category"]
     search_fields = ["=id", "slug", "title", "problem", "solution"]
     date_hierarchy = "created_at"
     ordering = ["-id"]
     actions = ["approve", "reject", "retire"]
-    readonly_fields = ["timeline"]
     fieldsets = [
         (None, {"fields": ["title", "category", "problem", "solution", "rule", "why", "scope"]}),
-        ("State", {"fields": ["status", "flags", "origin", "proposed_by", "approved_by"]}),
-        ("Evidence", {"fields": ["group", "count", "agents", "evidence", "counted_from"]}),
-        ("Effect", {"fields": ["helpful_count", "harmful_count", "version", "doc_path"]}),
         (
-            "Timeline",
+            "The rest",
             {
+                "classes": ["collapse"],
                 "fields": [
-                    "timeline",
+                    "slug",
+                    "origin",
+                    "template_only",
+                    "doc_path",
+                    "helpful_count",
+                    "harmful_count",
+                    "irrelevant_count",
                     "created_at",
                     "published_at",
                     "announced_at",
                     "review_at",
                     "retired_at",
-                ]
+                    "superseded_by",
+                ],
             },
         ),
     ]
 
-    @admin.display(description="what people did")
-    def timeline(self, learning: Learning) -> SafeString | str:
-        """The audited acts on this learning, the last ones, in order."""
-        acts = AuditEntry.objects.filter(subject_kind="learning", subject_id=learning.pk)
-        rows = [
-            (stamp(act.at), act.actor, act.verb, act.reason)
-            for act in reversed(acts.order_by("-id")[:TIMELINE_SHOWN])
-        ]
-        if not rows:
-            return "Nobody has decided anything yet."
-        return format_html(
-            "<ol>{}</ol>", format_html_join("", "<li>{}: <strong>{}</strong> {} {}</li>", rows)
-        )
+    @admin.display(description="came back", ordering="exposed_repeats")
+    def came_back(self, learning: Learning) -> str:
+        """To how many that had been told, and to how many that hadn't."""
+        if learning.recurrence_from is None:
+            return "–"
+        return f"{learning.exposed_repeats} told, {learning.unexposed_repeats} not"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The learning, with the verbs that its state allows."""
+        context: dict[str, Any] = {"checkbox": ACTION_CHECKBOX_NAME, **(extra_context or {})}
+        row = self.get_object(request, object_id)
+        if row is not None and self.has_view_permission(request, row):
+            status = LearningStatus(row.status)
+            context["shown"] = page_of(row)
+            context["kind"] = _KINDS.get(status, "")
+            context["verbs"] = VERBS[status] if self.has_operate_permission(request) else ()
+        return super().change_view(request, object_id, form_url, context)
 
     @admin.action(description="Approve: agents are told", permissions=["operate"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Learning]) -> None:
         """Let selected proposals be told."""
-        self._apply(request, queryset, "approved", lifecycle.approve)
+        self.decide(request, queryset, "approved", lifecycle.approve)
 
     @admin.action(description="Reject: nobody is told", permissions=["operate"])
     def reject(self, request: HttpRequest, queryset: QuerySet[Learning]) -> None:
         """Keep selected proposals from being told."""
-        self._apply(request, queryset, "rejected", lifecycle.reject)
+        self.decide(request, queryset, "rejected", lifecycle.reject)
 
     @admin.action(description="Retire: nobody is told any more", permissions=["operate"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Learning]) -> None:
         """End what was told."""
-        self._apply(request, queryset, "retired", lifecycle.retire)
+        self.decide(request, queryset, "retired", lifecycle.retire)
 
-    def _apply(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Learning],
-        done: str,
-        verb: Callable[..., Learning],
-    ) -> None:
-        actor, now = request.user.get_username(), db_now()
-        self.carry_out(
-            request,
-            done,
-            [
-                (f"#{pk}", partial(verb, pk, actor=actor, now=now))
-                for pk in queryset.order_by("id").values_list("pk", flat=True)
-            ],
-        )
+
+@admin.register(LearningRevision)
+class LearningRevisionAdmin(DecidedAdmin):
+    """What learnings might say instead: let the words through, or keep them away."""
+
+    list_display = ["learning", "rule", "author", "source", "status", "flags", "at"]
+    list_filter = ["status", "source"]
+    list_select_related = ["learning"]
+    search_fields = ["=id", "rule", "why", "author", "learning__title"]
+    date_hierarchy = "at"
+    actions = ["approve", "reject"]
+
+    @admin.action(description="Approve: agents are told these words", permissions=["operate"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[LearningRevision]) -> None:
+        """Let selected words through."""
+        self.decide(request, queryset, "approved", revisions.approve)
+
+    @admin.action(description="Reject: nobody is told these words", permissions=["operate"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[LearningRevision]) -> None:
+        """Keep selected words away."""
+        self.decide(request, queryset, "rejected", revisions.reject)
+
+
+@admin.register(InjectionSwitch)
+class InjectionSwitchAdmin(HistoryAdmin):
+    """How the switch was last turned; it is turned from the list of learnings."""
+
+    list_display = ["__str__", "on", "by", "reason", "at"]
 
 
 @admin.register(Injection)

@@ -13,6 +13,7 @@ from django.db import connection
 
 from learnings.models import Learning, Measurement
 from learnings.policy.effect import SPAN, Comparison, Effect, Span, judge
+from learnings.services.coverage import COVERED
 
 MOST_SUBJECTS = 2_000
 """The newest learnings that one look measures or compares with."""
@@ -34,25 +35,17 @@ WHERE (l.group_id IS NOT NULL OR l.family <> '') AND l.origin = 'rule'
   AND (l.published_at IS NULL OR l.status IN ('active', 'watch'))
 ORDER BY l.id DESC LIMIT %(most)s
 """
-_FAILURES = """
+_FAILURES = f"""
 WITH subject AS (
-    SELECT s.id, s.since, l.family, coalesce(r.merged_into_id, r.id) AS root
-    FROM unnest(%(id)s::bigint[], %(since)s::timestamptz[]) AS s (id, since)
-    JOIN learnings_learning l ON l.id = s.id
-    LEFT JOIN failures_failuregroup r ON r.id = l.group_id
-), covered AS (
-    SELECT s.id, s.since, s.root AS group_id FROM subject s WHERE s.root IS NOT NULL
-    UNION SELECT s.id, s.since, g.id FROM subject s
-          JOIN failures_failuregroup g ON g.merged_into_id = s.root
-    UNION SELECT s.id, s.since, g.id FROM subject s
-          JOIN failures_failuregroup g ON g.family = s.family WHERE s.family <> ''
-)
-SELECT c.id, count(*) FILTER (WHERE f.created_at <= c.since),
-       count(*) FILTER (WHERE f.created_at > c.since)
-FROM covered c JOIN failures_failure f ON f.group_id = c.group_id
-     AND f.created_at > c.since - %(span)s AND f.created_at <= least(c.since + %(span)s, %(now)s)
-GROUP BY c.id
-"""
+    SELECT * FROM unnest(%(only)s::bigint[], %(since)s::timestamptz[]) AS s (id, since)
+), covered AS ({COVERED})
+SELECT s.id, count(*) FILTER (WHERE f.created_at <= s.since),
+       count(*) FILTER (WHERE f.created_at > s.since)
+FROM subject s JOIN covered c ON c.learning_id = s.id
+JOIN failures_failure f ON f.group_id = c.group_id
+     AND f.created_at > s.since - %(span)s AND f.created_at <= least(s.since + %(span)s, %(now)s)
+GROUP BY s.id
+"""  # noqa: S608 - made of constants
 _ATTEMPTS = """
 SELECT date_trunc('minute', ended_at), count(*) FROM agents_attempt
 WHERE ended_at >= %(oldest)s AND ended_at < %(now)s
@@ -138,7 +131,7 @@ def _compare(subjects: Sequence[_Subject], *, now: datetime) -> dict[int, Compar
 
 def _failures(subjects: Sequence[_Subject], *, now: datetime) -> dict[int, tuple[int, int]]:
     params: dict[str, Any] = {
-        "id": [one.learning for one in subjects],
+        "only": [one.learning for one in subjects],
         "since": [one.since for one in subjects],
         "span": SPAN,
         "now": now,
