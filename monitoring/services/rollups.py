@@ -161,17 +161,17 @@ def _row(agent: int, hour: datetime, seconds: Seconds, work: Work) -> tuple[Any,
 
 def _due(*, now: datetime) -> list[tuple[datetime, datetime]]:
     """The young hours, and some of the missing ones, the latest first, in chunks."""
-    until = hour_of(now - SETTLED)
-    young = max(until - AGAIN, _beginning(now=now))
-    known_hours = set(
-        RolledHour.objects.filter(hour__gte=now - REACH, hour__lt=young).values_list(
+    until, beginning = hour_of(now - SETTLED), _beginning(now=now)
+    young = max(until - AGAIN, beginning)
+    made = set(
+        RolledHour.objects.filter(hour__gte=beginning, hour__lt=young).values_list(
             "hour", flat=True
         )
     )
     missing: list[datetime] = []
     hour = young - ONE_HOUR
-    while hour >= _beginning(now=now) and len(missing) < CHUNK * CHUNKS:
-        if hour not in known_hours:
+    while hour >= beginning and len(missing) < CHUNK * CHUNKS:
+        if hour not in made:
             missing.append(hour)
         hour -= ONE_HOUR
     chunks = [(young, until)] if young < until else []
