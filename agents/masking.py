@@ -58,7 +58,7 @@ def _may_hold_secret(text: str) -> bool:
         or "sig" in shadow
         or "sess" in shadow
         or "identified" in shadow
-        or (" -" in shadow and has_command(shadow))
+        or (("-p" in shadow or "-u" in shadow or "-a" in shadow) and has_command(shadow))
         or may_hold_token(text)
     )
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from agents.masking_values import Style, is_secret, looks_random, lower
+from agents.masking_values import Style, is_mixed, is_secret, looks_random, lower
 
 _GAP = r"(?:\s|%20|\+){1,3}"
 _SCHEME = (
@@ -16,7 +16,7 @@ _SCHEME = (
     r"key|aws4-hmac-sha256)"
 )
 _AUTHORIZATION = re.compile(
-    r"(?:authorization|x-auth)(?:\\{0,7}[\"']\]?|%22)?+\s{0,3}(?:[:=,]|%3a|=>)(?:\s|%20|\+){0,3}"
+    r"(?<![a-z])(?:authorization|x-auth)(?:\\{0,7}[\"'](?:\]|,(?=\s?[bruf]?[\"']))?|%22)?+\s{0,3}(?:[:=]|%3a|=>|(?<=,))(?:\s|%20|\+){0,3}"
     rf"(?:[bruf]?\\{{0,7}}[\"'`]|%22)?+(?:(?P<scheme>{_SCHEME}){_GAP})?+"
     r"(?P<value>[^\s\"'`\\,;<>{}()\[\]]{3,}+)"
 )
@@ -25,9 +25,14 @@ _PARTS = re.compile(r"[^\n`\\']*+")
 _BEARER = re.compile(rf"bearer{_GAP}(?P<value>[a-z0-9._~+/=-]{{8,}}+)")
 _BASIC = re.compile(rf"basic{_GAP}(?P<value>[a-z0-9+/]{{8,}}+={{0,2}})")
 _COOKIE = re.compile(
-    r"cookie(?:\\{0,7}[\"']\]?)?+\s{0,3}(?:[:=,]|=>)\s{0,3}(?:[bruf]?\\{0,7}[\"'`])?+"
-    r"(?P<value>[\w.!#$%&*+^|~-]{1,100}=[^\s;\"'`\\]*+"
-    r"(?:;\s{0,2}[\w.!#$%&*+^|~-]{1,100}+(?:=[^\s;\"'`\\]*+(?:\ [0-9][^;\"'`\\\n]{1,40})?)?)*+)"
+    r"(?:cookie(?:\\{0,7}[\"'](?:\]|,(?=\s?[bruf]?[\"']))?)?+\s{0,3}(?:[:=]|=>|(?<=,)|(?=[\"']))|\s-b)\s{0,3}\[?"
+    r"(?:[bruf]?\\{0,7}[\"'`])?+(?P<value>"
+    r"[\w.!#$%&*+^|~-]{1,100}=[^\s;\"'`\\]*+"
+    r"(?:;\s{0,2}[\w.!#$%&*+^|~-]{1,100}+(?:=[^\s;\"'`\\]*+(?:\ [0-9][^;\"'`\\\n]{1,40})?)?)*+"
+    r"|[a-z0-9%+/_-]{20,}+={0,2})"
+)
+_AUTH_PAIR = re.compile(
+    r"auth\s?=\s?\(\s?[\"'][^\"'\n]{0,100}+[\"'],\s?[\"'](?P<value>[^\"'\n]{1,200}+)[\"']"
 )
 _COOKIE_PAIR = re.compile(r"([\w.!#$%&*+^|~-]{1,100})=([^\s;\"'`\\]+)")
 _ATTRIBUTES = frozenset(
@@ -68,7 +73,9 @@ def mask_headers(text: str) -> str:
         text = _mask(_BEARER, text, _bearer)
     if "basic" in shadow:
         text = _mask(_BASIC, text, _basic)
-    if "cookie" in shadow:
+    if "auth" in shadow:
+        text = _mask(_AUTH_PAIR, text, _password)
+    if "cookie" in shadow or ("curl" in shadow and " -b" in shadow):
         text = _mask(_COOKIE, text, _cookie)
     return text
 
@@ -161,9 +168,12 @@ def _authorization(text: str, match: re.Match[str]) -> Found:
     if scheme in _OF_MANY_PARTS:
         parts = _PARTS.match(text, start)
         return (start, parts.end() if parts else end, "[authorization]")
+    if end < len(text) and text[end] in "{(":
+        return None
     quoted = end < len(text) and text[end] in "\"'`\\"
     value = text[start:end]
-    if scheme is None and not quoted and not looks_random(value):
+    listed = "," in text[match.start() : start]
+    if scheme is None and (listed or not quoted) and not looks_random(value):
         return None
     last = end == len(text) or not text[end : end + 2].strip(" ").isalpha()
     if not is_secret(value, "password", Style.COLON, last=last):
@@ -196,6 +206,8 @@ def _cookie(text: str, match: re.Match[str]) -> Found:
         return f"{name}=[cookie]"
 
     start, end = match.span("value")
+    if "=" not in text[start:end].rstrip("="):
+        return (start, end, "[cookie]") if is_mixed(text[start:end]) else None
     masked = _COOKIE_PAIR.sub(replace, text[start:end])
     return (start, end, masked) if masked != text[start:end] else None
 

@@ -13,7 +13,7 @@ WORDS = {
     "credential": r"credentials?",
     "sig": r"sig(?:nature)?",
     "auth": r"auth(?=[\"'=:])",
-    "sess": r"sess(?:ion)?id",
+    "sess": r"sess(?:ion)?[_-]?id",
     "identified by": "identified by",
 }
 """What makes a name a secret's: by a text that must be there, the pattern of the word."""
@@ -52,7 +52,7 @@ def kind_of(text: str, start: int, word: str, tail: str) -> str | None:
 
     `word` stands at `start` of `text`, in small letters; `tail` follows it as it is written.
     """
-    if tail and not _may_follow(tail, word):
+    if tail and not _may_follow(tail, word, shouted=text[start].isupper()):
         return None
     if word == "key":
         whose = _WHOSE_KEY.search(text[max(0, start - 14) : start].lower())
@@ -62,8 +62,7 @@ def kind_of(text: str, start: int, word: str, tail: str) -> str | None:
     if word.startswith(("pass", "pwd")):
         return "password"
     if word.startswith("sess"):
-        known = text[max(0, start - 3) : start].lower().endswith(("php", "j", "asp"))
-        return "session" if known else None
+        return "session"
     return _KINDS.get(word, word)
 
 
@@ -75,8 +74,11 @@ def _is_word(text: str, start: int) -> bool:
     return _GLUED.search(text[max(0, start - 7) : start].lower()) is not None
 
 
-def _may_follow(tail: str, word: str) -> bool:
-    if tail[0].islower() and (word in _SHORT or tail not in {"value", "hash", "base"}):
+def _may_follow(tail: str, word: str, *, shouted: bool) -> bool:
+    if word in _SHORT:
+        return tail.strip("_-").isdigit()
+    glued = tail[0].islower() or (tail[0].isupper() and shouted and tail.isupper())
+    if glued and tail not in {"value", "hash", "base"}:
         return False
     parts = _PART.findall(tail)
     return not parts or _OTHER_THING.match(parts[-1].lower()) is None

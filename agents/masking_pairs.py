@@ -7,10 +7,11 @@ finds is judged by name and value, since code and prose use the same names.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from agents.masking_names import TAIL, WORDS, kind_of
-from agents.masking_values import Style, is_secret, looks_random, lower
+from agents.masking_values import Style, is_mixed, is_secret, is_signature, looks_random, lower
 
 _QUOTED = (
     r"\"(?:[^\"\\\n]|\\[^\n])*+\""
@@ -30,10 +31,12 @@ _BARE = (
 _SEPARATOR = (
     r"\??\s{0,3}(?::=|=>|[=!]==?|=|%3d|%3a"
     # A colon, and the type that an annotated name has before its value.
-    r"|(?<!:):(?!:)(?:\s{0,3}[a-z_][a-z_.\[\]| ]{0,40}=(?!=))?+)"
+    r"|(?<!:):(?!:)(?:\s{0,3}[a-z_][a-z_.\[\]|, ]{0,60}=(?!=))?+)"
     # {"name": "DB_PASSWORD", "value": "…"}, also as YAML and XML.
     r"|\s{0,3}[,:]?\s{0,30}[\"']?value[\"']?\s{0,3}[:=]"
     r"|\ (?:is|was)(?::|(?=\ ))"
+    # .password("…"), setPassword("…")
+    r"|\((?=[\"'])"
 )
 _BLANK = r"[\"']?,?[ \t]{1,4}+"
 _WRAP = r"(?:(?:secret)?(?:str|bytes|string(?:::from)?|some|buffer\.from|atob)\((?=[\"'b]))?"
@@ -59,11 +62,22 @@ _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
 _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
 _NAME_BEFORE = re.compile(r"[\w.\-]*")
-_OPTION = re.compile(r"(?<![\w-])--[A-Za-z0-9_-]{0,50}\Z")
+_OPTION = re.compile(
+    r"(?:(?<![\w-])--|(?<!\w)(?:env|arg|setx?|put)[ \t]{1,4})[a-z0-9_-]{0,50}\Z", re.IGNORECASE
+)
+_SETTER = re.compile(r"(?:\bset_?|\bwith_?|\.)\Z", re.IGNORECASE)
+_CALLED = re.compile(r"(?<=[\w.])[({\[]|(?<==)[\"'{]")
+"""Code goes on: a call, an index, another argument."""
+_NAME_OF_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*[\"']")
 _LONE = frozenset(" \t\n,;{(")
 _LOGIN = re.compile(r"(?:login|user)\s{1,3}\S{1,80}\s{1,3}\Z")
 _OF_PARSERS = re.compile(r"(?:expected|invalid|unknown|bad|next|last|illegal|token|near)[ \t]\Z")
-_NEEDING_MORE = frozenset({"signature", "auth", "session"})
+_BY_CHANCE: dict[str, Callable[[str], bool]] = {
+    "signature": is_signature,
+    "session": lambda value: len(value) > 15 and is_mixed(value),
+    "auth": looks_random,
+}
+"""Kinds whose names stand for much else: what they hold must look drawn by chance."""
 _CAREFULLY = 1500
 """So many pairs of one text are judged with care; the rest is masked whatever its value.
 
@@ -123,7 +137,7 @@ def mask_value(name: str, value: str) -> str | None:
     shadow = lower(name)
     for match in _finder(tuple(WORDS)).finditer(shadow):
         kind = kind_of(name, match.start(), match[0], name[match.end() :])
-        if kind is not None and kind not in _NEEDING_MORE:
+        if kind is not None and kind not in _BY_CHANCE:
             return f"[{kind}]" if is_secret(value, kind, Style.QUOTED, last=True) else None
     return None
 
@@ -139,15 +153,31 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
     kind = kind_of(text, name.start(), name[0], text[name.end() : match.end("tail")])
     if kind is None:
         return None
-    style, value = _style(match, sep), text[start:end]
-    last = style in {Style.QUOTED, Style.TIGHT} or _LAST.match(text, end) is not None
-    if not is_secret(value, kind, style, last=last):
-        return None
-    if not _fits(text, name, kind, style, sep, value):
+    style = _style(match, sep)
+    if not _is_value(text, name, kind, style, sep, (start, end)):
         return None
     if style is not Style.QUOTED:
         end = _whole_end(text, name.start(), sep, start, end)
     return kind, start, end
+
+
+def _is_value(
+    text: str, name: re.Match[str], kind: str, style: Style, sep: str, span: tuple[int, int]
+) -> bool:
+    start, end = span
+    value = text[start:end]
+    if style is not Style.QUOTED:
+        value = value.rstrip(".:;,")
+        if _CALLED.match(text, end):
+            return False
+    last = _LAST.match(text, end) is not None and (
+        style is not Style.SPACED or _starts_line(text, name.start())
+    )
+    if not is_secret(value, kind, style, last=last):
+        return False
+    if kind in _BY_CHANCE:
+        return style in {Style.TIGHT, Style.QUOTED} and _BY_CHANCE[kind](value)
+    return _fits(text, name, kind, style, sep, value)
 
 
 def _inside_quotes(text: str, match: re.Match[str]) -> tuple[int, int]:
@@ -185,30 +215,40 @@ def _style(match: re.Match[str], sep: str) -> Style:
 def _blank_may_follow(shadow: str, name: re.Match[str]) -> bool:
     """Whether a mere blank may part the two: `--password …`, netrc's and SQL's `password …`."""
     begin = name.start()
+    if name[0] in {"identified by", "password"} or shadow.startswith("require", begin - 7):
+        return True
     before = shadow[begin - 1 : begin]
-    if before in {"-", "_"} or before.isalpha():
+    if before in {"-", "_"} and shadow[name.end() : name.end() + 2] in {'",', "',"}:
+        return True
+    if before in {"-", "_", " "} or before.isalpha():
         return _OPTION.search(shadow, max(0, begin - 60), begin) is not None
-    return name[0] in {"identified by", "password"} or shadow.startswith("require", begin - 7)
+    return False
 
 
 def _is_blank_right(text: str, name: re.Match[str], match: re.Match[str], start: int) -> bool:
     begin = name.start()
-    if name[0] != "password" or _OPTION.search(text, max(0, begin - 60), begin):
+    if _OPTION.search(text, max(0, begin - 60), begin):
         return True
-    if match["tail"]:
+    quoted = match.lastgroup == "quoted"
+    if quoted and "," in match["sep"]:
+        # define("DB_PASSWORD", "…"), but no list of names.
+        named = text[begin].isupper() and text[begin - 1 : begin] == "_"
+        return named and not _NAME_OF_VARIABLE.match(text, start)
+    if text.startswith("require", begin - 7):
+        return True
+    if match["tail"] or name[0] not in {"password", "identified by"}:
         return False
-    if match.lastgroup == "quoted":
+    if quoted:
         return text[start - 1] == "'"
     return _LOGIN.search(text, max(0, begin - 90), begin) is not None
 
 
 def _fits(text: str, name: re.Match[str], kind: str, style: Style, sep: str, value: str) -> bool:
     """What only some names and separators ask for beyond a likely value."""
-    if kind in _NEEDING_MORE:
-        return style in {Style.TIGHT, Style.QUOTED} and looks_random(value)
-    if "==" in sep or "!=" in sep:
-        return style is Style.QUOTED or looks_random(value)
-    if style is Style.WORD and kind != "password":
+    if sep == "(":
+        return _SETTER.search(text, max(0, name.start() - 6), name.start()) is not None
+    compared = "==" in sep or "!=" in sep
+    if (compared and style is not Style.QUOTED) or (style is Style.WORD and kind != "password"):
         return looks_random(value)
     before = text[max(0, name.start() - 12) : name.start()]
     if kind == "token" and before[-1:].isspace() and _OF_PARSERS.search(before.lower()):

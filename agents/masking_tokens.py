@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agents.masking_values import is_mixed
+
 Judge = Callable[[str], bool]
 
 # An escape before a token ends in a letter or a digit, and yet the token starts there.
@@ -19,7 +21,6 @@ _ESCAPE_BEFORE = re.compile(
 )
 _DIGIT = re.compile(r"[0-9]")
 _UPPER = re.compile(r"[A-Z]")
-_LOWER = re.compile(r"[a-z]")
 
 
 def starts_token(text: str, at: int) -> bool:
@@ -35,11 +36,6 @@ def starts_token(text: str, at: int) -> bool:
 def varied(text: str) -> bool:
     """Whether it is none of the stand-ins of documentation: one letter over and over."""
     return len(set(text)) > 6
-
-
-def mixed(text: str) -> bool:
-    """Whether it has capitals, small letters and digits, as chance makes and names seldom do."""
-    return bool(_DIGIT.search(text) and _UPPER.search(text) and _LOWER.search(text))
 
 
 def _no_words(text: str) -> bool:
@@ -161,13 +157,13 @@ TOKEN_RULES: tuple[Rule, ...] = (
     ),
     _rule("private-key", "-----BEGIN", _PEM, _anything, inside=True),
     # Numbers of its own bot, a colon, 35 characters; and this server's own keys.
-    _rule("telegram-token", ":", rf":(?<=[0-9]{{8}}:){_BOT}", mixed, inside=True),
-    _rule("telegram-token", "%3A", rf"%3A(?<=[0-9]{{8}}%3A){_BOT}", mixed, inside=True),
+    _rule("telegram-token", ":", rf":(?<=[0-9]{{8}}:){_BOT}", is_mixed, inside=True),
+    _rule("telegram-token", "%3A", rf"%3A(?<=[0-9]{{8}}%3A){_BOT}", is_mixed, inside=True),
     _rule(
         "evox-key",
         ".",
         r"\.(?<=[A-Za-z0-9]{8}\.)([A-Za-z0-9]{32})(?![A-Za-z0-9_])",
-        mixed,
+        is_mixed,
         inside=True,
     ),
 )
@@ -239,7 +235,7 @@ def _apply(rule: Rule, text: str) -> str:
 def _aws_secret(match: re.Match[str]) -> str:
     """A secret key beside its access key has no shape but 40 characters."""
     secret = match[1]
-    if len(secret) != 40 or not mixed(secret):
+    if len(secret) != 40 or not is_mixed(secret):
         return match[0]
     return match[0][: -len(secret)] + "[aws-secret-key]"
 

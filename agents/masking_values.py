@@ -47,16 +47,17 @@ _PROSE = frozenset(
 )
 _STAND_IN = re.compile(
     r"""\$(?:[A-Za-z_]\w*$|[{(]) | %\w+%$ | %\(?\w*\)?[sdr]$ | \{\{?|\#\{ | <[^>]*>?$ | &\w+$
-    | \[[\w .:-]*\]$ | \(\w* | @\w+@?$ | !\w+$ | ENC\[
+    | : | \#[0-9a-fA-F]{3,8}$ | \[[\w .:-]*\]+$ | \(\w* | @\w+@?$ | !\w+$ | ENC\[
     | (?:vault|op|ssm|arn|secret|awssm|gcpsm|file|https?|env|enc):
     | (?:your|my|some|the|an?|insert|replace|put|enter|add)[-_ ][a-z_ -]*$
-    | .*(?:\*{3}|•{2}|…|xxxx|XXXX|<[a-z_ -]+>|\.\.\.$|\$\{\{?) | [*xX.\-_?\#•0=~]+$""",
+    | .*(?:\*{3}|•{2}|…|xxxx|XXXX|<[a-z_ -]+>|\.\.\.$|\$\{\{?|%[sdr]|\{\w*\})
+    | [*xX.\-_?\#•0=~]+$""",
     re.VERBOSE,
 )
 _CHAIN = r"[A-Za-z_$][\w$]*(?:(?:\?\.|\.|::|->)[A-Za-z_$][\w$]*)*"
 _CALL = re.compile(rf"{_CHAIN}!?[(\[]")
-_DOTTED = re.compile(r"[A-Za-z_$][A-Za-z_$]*(?:(?:\?\.|\.|::|->)[A-Za-z_$][A-Za-z_$]*[0-9]?)+\Z")
-_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*\Z")
+_DOTTED = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\?\.|\.|::|->)[A-Za-z_$][\w$]*)+\Z")
+_WORDS = re.compile(r"_{0,2}[A-Za-z]+(?:[-_. ][A-Za-z]+)*_?\Z")
 _NUMBERED = re.compile(r"[A-Za-z]+(?:[-_ ][A-Za-z]+)*[-_]?[0-9]{1,2}\Z")
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_,.:/TZ+-]*(?:ms|s|m|h|d|kb|mb|gb|%)?\Z", re.IGNORECASE)
 _POINTER = re.compile(r"(?:0x[0-9a-fA-F]{1,16}|[A-Za-z][\w.$]*@[0-9a-f]{4,16})\Z")
@@ -65,14 +66,26 @@ _PATH = re.compile(r"(?:[A-Za-z]:)?(?:~|\.{1,2})?[/\\](?:[\w.@-]+[/\\])*[\w.@-]*
 _FILE = re.compile(r"[\w@.-]+(?:/[\w@.-]+)*\.(?:[a-z]{1,4}|json|yaml|toml)(?::[\w:]+|)\Z")
 _NAMES = re.compile(r"pass|pwd|secret|token|key|cred", re.IGNORECASE)
 _DIGIT = re.compile("[0-9]")
+_UPPER = re.compile("[A-Z]")
+_LOWER = re.compile("[a-z]")
 _ALNUM = re.compile("[A-Za-z0-9]")
+_SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/_-]|%[0-9A-Fa-f]{2})+={0,2}\Z")
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _VOWEL = re.compile("[aeiouyAEIOUY]")
+
+
+def is_mixed(text: str) -> bool:
+    """Whether it has capitals, small letters and digits, as chance makes and names seldom do."""
+    return bool(_DIGIT.search(text) and _UPPER.search(text) and _LOWER.search(text))
 
 
 def lower(text: str) -> str:
     """`text` in small letters, each at its place: this one capital alone becomes two characters."""
     return text.replace("İ", "i").lower()
+
+
+_ENOUGH = 400
+"""So many characters of a value are judged."""
 
 
 def is_secret(value: str, kind: str, style: Style, *, last: bool) -> bool:
@@ -82,7 +95,8 @@ def is_secret(value: str, kind: str, style: Style, *, last: bool) -> bool:
     """
     if len(value) < 3 or not _ALNUM.search(value) or _is_stand_in(value):
         return False
-    if style is not Style.QUOTED and (_CALL.match(value) or _DOTTED.match(value)):
+    value = value[:_ENOUGH]
+    if style is not Style.QUOTED and _is_code(value, kind):
         return False
     if " " in value or "\t" in value:
         return kind == "password" and not _is_prose(value)
@@ -91,6 +105,14 @@ def is_secret(value: str, kind: str, style: Style, *, last: bool) -> bool:
     if kind == "password":
         return _is_password(value, style, last=last)
     return _is_token(value, kind, style)
+
+
+def _is_code(value: str, kind: str) -> bool:
+    if _CALL.match(value):
+        return True
+    if kind == "password" and _DIGIT.search(value):
+        return False
+    return bool(_DOTTED.match(value)) and not _is_random(value.replace(".", ""))
 
 
 def _is_stand_in(value: str) -> bool:
@@ -106,17 +128,21 @@ def _is_prose(value: str) -> bool:
 
 def _is_password(value: str, style: Style, *, last: bool) -> bool:
     if _WORDS.match(value):
-        named = bool(_NAMES.search(value))
-        if style is Style.QUOTED:
-            return not (named and "_" in value)
-        if style is Style.TIGHT:
-            return not (named or "_" in value)
-        return style is not Style.WORD and last and value.islower() and len(value) > 4
+        return _is_word_for_password(value, style, last=last)
     if _NUMBER.match(value):
         return len(value) > 3 and style in {Style.QUOTED, Style.TIGHT}
     if style is Style.WORD:
         return bool(_DIGIT.search(value)) and not value[0].isdigit()
     return True
+
+
+def _is_word_for_password(value: str, style: Style, *, last: bool) -> bool:
+    named = bool(_NAMES.search(value))
+    if style is Style.QUOTED:
+        return not named or (value.isalpha() and value.islower())
+    if named or "_" in value or style is Style.WORD:
+        return False
+    return style is Style.TIGHT or (last and value.islower() and len(value) > 4)
 
 
 def _is_token(value: str, kind: str, style: Style) -> bool:
@@ -131,7 +157,7 @@ def _is_token(value: str, kind: str, style: Style) -> bool:
         return len(value) > 15 and value.isdigit()
     if len(value) < 6 or len(_ALNUM.findall(value[:12])) < 4:
         return False
-    return bool(_DIGIT.search(value)) or kind == "secret" or len(value) > 15
+    return bool(_DIGIT.search(value)) or kind == "secret" or _is_random(value)
 
 
 def _is_random(value: str) -> bool:
@@ -143,6 +169,11 @@ def _is_random(value: str) -> bool:
     if letters < 3 * len(pieces) or len(_DIGIT.findall(value)) * 10 > len(value):
         return True
     return len(value) > 20 and len(_VOWEL.findall(value)) * 4.4 < len(value)
+
+
+def is_signature(value: str) -> bool:
+    """Whether it is what signing makes: long, of one alphabet, drawn by chance."""
+    return len(value) > 19 and _SIGNATURE.match(value) is not None and _is_random(value)
 
 
 def looks_random(value: str) -> bool:
