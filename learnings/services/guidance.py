@@ -26,7 +26,9 @@ WITH told AS MATERIALIZED (
     JOIN learnings_learning l ON l.id = ANY(%(only)s) AND l.group_id = g.id
     UNION
     SELECT g.id FROM failures_failuregroup g
-    JOIN learnings_learning l ON l.id = ANY(%(only)s) AND l.family <> '' AND l.family = g.family
+    JOIN learnings_learning l
+      ON l.id = ANY(%(only)s) AND l.family <> '' AND l.family = g.family
+    WHERE g.family <> ''
     UNION
     SELECT g.id FROM failures_failuregroup g
     WHERE %(only)s::bigint[] IS NULL
@@ -65,7 +67,7 @@ WHERE l.status IN ('active', 'watch') AND g.guidance <> l.rule
 UNION
 SELECT l.id FROM learnings_learning l
 JOIN failures_failuregroup g ON g.family = l.family AND g.guidance = ''
-WHERE l.status IN ('active', 'watch') AND l.family <> '' AND l.rule <> ''
+WHERE l.status IN ('active', 'watch') AND l.family <> '' AND g.family <> '' AND l.rule <> ''
 """
 
 

@@ -86,7 +86,7 @@ WITH now_at AS (
     UNION ALL
     SELECT l.id, max(g.resolved_at), bool_or(g.status = 'regressed')
     FROM learnings_learning l JOIN failures_failuregroup g ON g.family = l.family
-    WHERE l.status IN ('active', 'watch') AND l.family <> ''
+    WHERE l.status IN ('active', 'watch') AND l.family <> '' AND g.family <> ''
     GROUP BY l.id
     HAVING bool_and(g.status IN ('resolved', 'regressed', 'ignored'))
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.models import Agent, Message
 from failures.models import Failure
+from failures.services.guidance import log_and_answer
 from failures.services.log import NewFailure, log_failure, resolve_failure
 from failures.states import ErrorType, ResolutionOutcome
 from learnings.models import Learning
@@ -41,6 +42,18 @@ class World:
                 now=at or self.now,
             )
         return failure
+
+    def fail_and_hear(
+        self, message: str = "Missing import", *, by: str = "SAM", at: datetime | None = None
+    ) -> Failure:
+        """As over REST: the answer tells what is known, and that is written down."""
+        report = NewFailure(agent=self.agent(by), error_type=ErrorType.BUILD, message=message)
+        return log_and_answer(report, now=at or self.now)
+
+    def inbox(self, name: str = "MAX") -> list[str]:
+        """What was written to somebody about learnings."""
+        mine = Message.objects.filter(to_agent__name=name, subject_kind="learning").order_by("id")
+        return list(mine.values_list("text", flat=True))
 
     def resolve(self, failure: Failure, text: str, outcome: str = "fixed") -> None:
         resolve_failure(failure, resolution=text, outcome=ResolutionOutcome(outcome))
