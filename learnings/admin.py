@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from agents.admin_base import HistoryAdmin
+from agents.admin_base import HistoryAdmin, stamp
 from agents.clock import db_now
 from learnings.admin_acts import ActsOnAll
 from learnings.learning_page import page_of
@@ -69,16 +69,7 @@ class DecidedAdmin(HistoryAdmin):
 class LearningAdmin(ActsOnAll, DecidedAdmin):
     """What the team should know. Nobody edits it here: approve, reject or retire."""
 
-    list_display = [
-        "title",
-        "category",
-        "status",
-        "count",
-        "came_back",
-        "origin",
-        "proposed_by",
-        "flags",
-    ]
+    list_display = ["title", "status", "count", "came_back", "flagged", "created"]
     list_filter = ["status", "origin", "category"]
     search_fields = ["=id", "slug", "title", "problem", "solution"]
     date_hierarchy = "created_at"
@@ -115,6 +106,16 @@ class LearningAdmin(ActsOnAll, DecidedAdmin):
         if learning.recurrence_from is None:
             return "–"
         return f"{learning.exposed_repeats} told, {learning.unexposed_repeats} not"
+
+    @admin.display(description="flagged", ordering="flags")
+    def flagged(self, learning: Learning) -> str:
+        """Why its words need a person's eye."""
+        return ", ".join(learning.flags) or "–"
+
+    @admin.display(description="written", ordering="created_at")
+    def created(self, learning: Learning) -> str:
+        """When it was written down."""
+        return stamp(learning.created_at)
 
     def change_view(
         self,

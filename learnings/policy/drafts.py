@@ -110,7 +110,7 @@ def pattern_name(facts: Facts) -> str:
 
 def _rule(kind: str, name: str, told: str) -> str:
     room = RULE_LIMIT - len(kind) - len(told) - len("Known : “”. ")
-    return f"Known {kind[0].lower()}{kind[1:]}: “{_cut(name, room)}”. {told}"
+    return f"Known {kind[0].lower()}{kind[1:]}: “{_cut(name.rstrip('.'), room)}”. {told}"
 
 
 def _cut(text: str, limit: int) -> str:
