@@ -123,11 +123,15 @@ class FailureGroup(models.Model):
 class Failure(models.Model):
     """One thing that went wrong, as it was reported."""
 
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="failures")
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, related_name="failures", db_index=False
+    )
     attempt = models.ForeignKey(
         Attempt, null=True, blank=True, on_delete=models.PROTECT, related_name="failures"
     )
-    group = models.ForeignKey(FailureGroup, on_delete=models.PROTECT, related_name="failures")
+    group = models.ForeignKey(
+        FailureGroup, on_delete=models.PROTECT, related_name="failures", db_index=False
+    )
     error_type = models.CharField(max_length=16, choices=choices_of(ErrorType))
     """As its reporter called it."""
     classified_type = models.CharField(
@@ -148,8 +152,7 @@ class Failure(models.Model):
     root_pk: int
     occurrences: int
     known_fix: str
-    # Set by the log alone: the root's fingerprint, and the group whose guidance `known_fix` is.
-    root_print: str
+    # Set by the log alone: the group whose guidance `known_fix` is.
     fix_of: int
 
     class Meta:
@@ -169,6 +172,8 @@ class Failure(models.Model):
         indexes = [
             # API: this fingerprint's failures, the newest first.
             models.Index(name="failure_of_fingerprint", fields=["fingerprint", "-id"]),
+            # Error loops: an agent's like failures since yesterday; all: a group's, also by agent.
+            models.Index(name="failure_of_group", fields=["group", "agent", "-created_at"]),
             # Page: failures by agent in a window; API: the newest of an agent.
             models.Index(name="failure_of_agent", fields=["agent", "-created_at"]),
             # Analysis and page: everything in a window.

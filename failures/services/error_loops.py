@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
 
-from agents.models import Dispatch
-from failures.models import Failure
+from agents.models import Agent, Attempt, Dispatch
 from failures.services.opening import NewIncident, open_all
 from failures.states import IncidentKind
 
@@ -40,33 +38,41 @@ ORDER BY c.n
 """
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    failure: Failure
-    dispatch: Dispatch | None
+class Seen(NamedTuple):
+    """A new failure as this module sees it, with what its group's root stands at."""
+
+    pk: int
+    agent: Agent
+    attempt: Attempt | None
+    ticket_id: str
+    root_pk: int
+    root_print: str
+    occurrences: int
 
     @property
-    def scope(self) -> str:
-        if self.dispatch is not None:
-            return f"#{self.dispatch.pk}"
-        return self.failure.ticket_id or self.failure.root_print
+    def dispatch(self) -> Dispatch | None:
+        """What was being worked on."""
+        return self.attempt.dispatch if self.attempt else None
 
     @property
     def key(self) -> str:
-        return f"error_loop:{self.failure.agent_id}:{self.scope}"
+        """What its incident is about: an agent, and a dispatch, a ticket or a mistake."""
+        scope = self.ticket_id or self.root_print
+        if self.attempt is not None:
+            scope = f"#{self.attempt.dispatch_id}"
+        return f"error_loop:{self.agent.pk}:{scope}"
 
 
-def open_loops(failures: Sequence[Failure], *, now: datetime) -> int:
+def open_loops(failures: Iterable[Seen], *, now: datetime) -> int:
     """Open an incident for each loop that these new failures close; returns how many.
 
     A loop is EVOX_ERROR_LOOP like failures of one agent on one dispatch, else on one ticket, else
-    within 24 hours; alike are those whose groups have one root. The failures come from the log.
+    within 24 hours; alike are those whose groups have one root.
     """
-    candidates: dict[str, _Candidate] = {}
+    candidates: dict[tuple[str, int], Seen] = {}
     for failure in failures:
         if failure.occurrences >= settings.EVOX_ERROR_LOOP:
-            found = _Candidate(failure, failure.attempt.dispatch if failure.attempt else None)
-            candidates.setdefault(f"{found.key}:{failure.root_pk}", found)
+            candidates.setdefault((failure.key, failure.root_pk), failure)
     if not candidates:
         return 0
     looping = _looping(list(candidates.values()), now=now)
@@ -74,13 +80,13 @@ def open_loops(failures: Sequence[Failure], *, now: datetime) -> int:
     return open_all(list(news.values()), now=now)
 
 
-def _looping(candidates: Sequence[_Candidate], *, now: datetime) -> list[_Candidate]:
+def _looping(candidates: Sequence[Seen], *, now: datetime) -> list[Seen]:
     params: dict[str, Any] = {
         "n": list(range(len(candidates))),
-        "agent": [c.failure.agent_id for c in candidates],
-        "root": [c.failure.root_pk for c in candidates],
-        "dispatch": [c.dispatch.pk if c.dispatch else None for c in candidates],
-        "ticket": [c.failure.ticket_id for c in candidates],
+        "agent": [c.agent.pk for c in candidates],
+        "root": [c.root_pk for c in candidates],
+        "dispatch": [c.attempt.dispatch_id if c.attempt else None for c in candidates],
+        "ticket": [c.ticket_id for c in candidates],
         "loop": settings.EVOX_ERROR_LOOP,
         "since": now - DAY,
     }
@@ -89,8 +95,8 @@ def _looping(candidates: Sequence[_Candidate], *, now: datetime) -> list[_Candid
         return [candidates[n] for (n,) in cursor.fetchall()]
 
 
-def _incident(found: _Candidate) -> NewIncident:
-    failure, dispatch = found.failure, found.dispatch
+def _incident(failure: Seen) -> NewIncident:
+    dispatch = failure.dispatch
     name = failure.agent.name
     where = ""
     if dispatch is not None:
@@ -103,7 +109,7 @@ def _incident(found: _Candidate) -> NewIncident:
         # The failure's own words are its agent's: the lead, an agent too, looks them up as data.
         message=f"Its last one is failure {failure.pk} of group {failure.root_pk}."
         " Help it past that, or give the work to somebody else.",
-        dedup_key=found.key[:200],
+        dedup_key=failure.key[:200],
         agent=failure.agent,
         dispatch=dispatch,
         metadata={"fingerprint": failure.root_print, "groupId": failure.root_pk},

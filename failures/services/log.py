@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,14 +11,13 @@ from django.db import transaction
 
 from agents.models import Agent, Attempt
 from agents.policy import clip
-from agents.services.statements import Row, fetch
 from failures import policy, queries
 from failures.classify import classify, command_of
 from failures.fingerprint import Grouping, grouping
 from failures.masking import Scrubber, scrub
 from failures.models import Failure, FailureGroup
-from failures.services.error_loops import open_loops
-from failures.services.log_statement import LOG
+from failures.services.error_loops import Seen, open_loops
+from failures.services.log_statement import Entry, write
 from failures.states import ErrorType, ResolutionOutcome
 
 
@@ -39,33 +36,21 @@ class NewFailure:
     """Whether EVOX saw it and has an incident of its own for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A report as it is written down."""
-
-    report: NewFailure
-    message: str
-    context: Any
-    key: Grouping
-    classified: ErrorType
-    ticket: str
-
-
 def log_failures(reports: Sequence[NewFailure], *, now: datetime) -> list[Failure]:
     """Store `reports`, each in its group, in one transaction; their order is kept.
 
     Each tells what its group's root stands at: `root_pk`, `occurrences`, `known_fix`.
     """
-    if not reports:
-        return []
-    kept = _kept(_without_secrets(reports))
-    with transaction.atomic():
-        rows = fetch(LOG, _groups_of(kept) | _failures_of(kept) | {"now": now})
-        written = [_row(one, row, now) for one, row in zip(kept, rows, strict=True)]
-        _tell_of_roots([row for row, found in zip(written, rows, strict=True) if found[5]])
-        watched = zip(reports, written, strict=True)
-        open_loops([row for report, row in watched if not report.by_evox], now=now)
-        return written
+    entries = _entries(reports)
+    _store(reports, entries, now)
+    return [_failure(*one, now) for one in zip(reports, entries, strict=True)]
+
+
+def log_bulk(reports: Sequence[NewFailure], *, now: datetime) -> list[int]:
+    """As `log_failures`, but their ids alone: a thousand models take as long as storing them."""
+    entries = _entries(reports)
+    _store(reports, entries, now)
+    return [entry.pk for entry in entries]
 
 
 def log_failure(report: NewFailure, *, now: datetime) -> Failure:
@@ -81,108 +66,95 @@ def resolve_failure(failure: Failure, *, resolution: str, outcome: ResolutionOut
     return failure
 
 
-def _without_secrets(reports: Sequence[NewFailure]) -> list[NewFailure]:
-    """What came over the API is masked already; what EVOX saw itself comes past here alone."""
+def _entries(reports: Sequence[NewFailure]) -> list[Entry]:
+    """The reports taken apart; equal texts once.
+
+    What came over the API is masked already; what EVOX saw itself comes past the mask here alone.
+    """
     mask = Scrubber()
-    return [
-        replace(
-            report,
-            message=mask.text(report.message),
-            context=mask.value(report.context),
-            resolution=mask.text(report.resolution),
-        )
-        for report in reports
-    ]
-
-
-def _kept(reports: Sequence[NewFailure]) -> list[_Kept]:
-    """The reports taken apart; equal texts once."""
-    found: dict[tuple[ErrorType, str], Grouping] = {}
-    kept = []
+    known: dict[tuple[ErrorType, str], tuple[str, Grouping]] = {}
+    entries = []
     for report in reports:
-        message = clip(report.message, policy.MESSAGE_LIMIT)
-        said = (report.error_type, message)
-        key = found.get(said)
-        if key is None:
-            key = found[said] = grouping(report.error_type.value, message)
-        context = policy.bounded_context(report.context) if report.context else {}
-        classified = classify(
+        said = (report.error_type, report.message)
+        if said not in known:
+            message = clip(mask.text(report.message), policy.MESSAGE_LIMIT)
+            known[said] = message, grouping(report.error_type.value, message)
+        entries.append(_entry(report, mask, *known[said]))
+    return entries
+
+
+def _entry(report: NewFailure, mask: Scrubber, message: str, key: Grouping) -> Entry:
+    context = mask.value(report.context)
+    return Entry(
+        agent_id=report.agent.pk,
+        attempt_id=report.attempt.pk if report.attempt else None,
+        error_type=report.error_type,
+        classified=classify(
             report.error_type,
             tool_code=key.tool_code,
             error_class=key.error_class,
             words=key.template,
             command=command_of(context),
-        )
-        ticket = report.ticket_id or policy.ticket_of(report.context)
-        kept.append(_Kept(report, message, context, key, classified, ticket))
-    return kept
-
-
-def _groups_of(kept: Sequence[_Kept]) -> dict[str, Any]:
-    counts = Counter(one.key.fingerprint for one in kept)
-    firsts: dict[str, _Kept] = {}
-    for one in kept:
-        firsts.setdefault(one.key.fingerprint, one)
-    return {
-        "fingerprint": list(firsts),
-        "family": [one.key.family for one in firsts.values()],
-        "error_type": [one.report.error_type.value for one in firsts.values()],
-        "template": [one.key.template for one in firsts.values()],
-        "tool_code": [one.key.tool_code[:120] for one in firsts.values()],
-        "error_class": [one.key.error_class[:120] for one in firsts.values()],
-        "classified": [one.classified.value for one in firsts.values()],
-        "n": [counts[fingerprint] for fingerprint in firsts],
-    }
-
-
-def _failures_of(kept: Sequence[_Kept]) -> dict[str, Any]:
-    return {
-        "f_agent": [one.report.agent.pk for one in kept],
-        "f_attempt": [one.report.attempt.pk if one.report.attempt else None for one in kept],
-        "f_error_type": [one.report.error_type.value for one in kept],
-        "f_classified": [one.classified.value for one in kept],
-        "f_message": [one.message for one in kept],
-        "f_context": [json.dumps(one.context) if one.context else "{}" for one in kept],
-        "f_ticket": [one.ticket for one in kept],
-        "f_fingerprint": [one.key.fingerprint for one in kept],
-        "f_resolution": [clip(one.report.resolution, policy.MESSAGE_LIMIT) for one in kept],
-    }
-
-
-def _row(one: _Kept, found: Row, now: datetime) -> Failure:
-    pk, group_id, count, guidance, root, _ = found
-    failure = Failure(
-        pk=pk,
-        agent=one.report.agent,
-        attempt=one.report.attempt,
-        group=FailureGroup(
-            pk=group_id,
-            fingerprint=one.key.fingerprint,
-            count=count,
-            guidance=guidance,
-            merged_into_id=root,
         ),
-        error_type=one.report.error_type.value,
-        classified_type=one.classified.value,
-        message=one.message,
-        context=one.context,
-        ticket_id=one.ticket,
-        fingerprint=one.key.fingerprint,
-        resolution=clip(one.report.resolution, policy.MESSAGE_LIMIT),
+        message=message,
+        context=policy.bounded_context(context),
+        ticket=report.ticket_id or policy.ticket_of(context),
+        key=key,
+        resolution=clip(mask.text(report.resolution), policy.MESSAGE_LIMIT),
+    )
+
+
+def _store(reports: Sequence[NewFailure], entries: Sequence[Entry], now: datetime) -> None:
+    if not entries:
+        return
+    with transaction.atomic():
+        write(entries, now=now)
+        _tell_of_roots([entry for entry in entries if entry.is_merged])
+        open_loops(
+            (
+                Seen(
+                    entry.pk,
+                    report.agent,
+                    report.attempt,
+                    entry.ticket,
+                    entry.root_pk,
+                    entry.root_print,
+                    entry.occurrences,
+                )
+                for report, entry in zip(reports, entries, strict=True)
+                if not report.by_evox
+            ),
+            now=now,
+        )
+
+
+def _tell_of_roots(entries: Sequence[Entry]) -> None:
+    """What is shown of merged groups is their root's."""
+    if not entries:
+        return
+    found = queries.totals({entry.group_id for entry in entries})
+    for entry in entries:
+        total = found[entry.group_id]
+        entry.root_pk, entry.root_print = total.root, total.fingerprint
+        entry.occurrences = total.count
+        entry.known_fix, entry.fix_of = total.guidance, total.guidance_of
+
+
+def _failure(report: NewFailure, entry: Entry, now: datetime) -> Failure:
+    failure = Failure(
+        pk=entry.pk,
+        agent=report.agent,
+        attempt=report.attempt,
+        group=FailureGroup(pk=entry.group_id, fingerprint=entry.key.fingerprint),
+        error_type=entry.error_type.value,
+        classified_type=entry.classified.value,
+        message=entry.message,
+        context=entry.context,
+        ticket_id=entry.ticket,
+        fingerprint=entry.key.fingerprint,
+        resolution=entry.resolution,
         created_at=now,
     )
-    failure.root_pk, failure.root_print = group_id, one.key.fingerprint
-    failure.occurrences, failure.known_fix, failure.fix_of = count, guidance, group_id
+    failure.root_pk, failure.occurrences = entry.root_pk, entry.occurrences
+    failure.known_fix, failure.fix_of = entry.known_fix, entry.fix_of
     return failure
-
-
-def _tell_of_roots(failures: Sequence[Failure]) -> None:
-    """What is known of merged groups is their root's."""
-    if not failures:
-        return
-    found = queries.totals({failure.group_id for failure in failures})
-    for failure in failures:
-        total = found[failure.group_id]
-        failure.root_pk, failure.root_print = total.root, total.fingerprint
-        failure.occurrences = total.count
-        failure.known_fix, failure.fix_of = total.guidance, total.guidance_of
