@@ -31,8 +31,8 @@ from agents.services.dispatches import NewDispatch, create_dispatch
 from agents.states import AgentStatus, Priority
 from evox import compat_inputs as inputs
 from failures.api.incident_serializers import NewIncidentIn
+from failures.api.reading import new_failure
 from failures.api.serializers import FailureOut, NewFailureIn
-from failures.api.views import new_failure
 from failures.services.guidance import log_and_answer
 from failures.states import ErrorType
 from recovery import queries as recovery_queries

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +19,11 @@ from agents.api.idempotency import idempotent
 from agents.api.pagination import Pages, page_of
 from agents.api.parsers import BulkJSONParser
 from agents.api.views import validated
-from agents.callers import Caller, CallerKind
+from agents.callers import CallerKind
 from agents.clock import db_now
 from agents.errors import EvoxError, NotYoursError
-from agents.services.agents import author, required_author
 from failures import queries
+from failures.api.reading import BulkReader, new_failure
 from failures.api.serializers import (
     BulkOut,
     FailureFilter,
@@ -34,21 +33,9 @@ from failures.api.serializers import (
 )
 from failures.models import Failure
 from failures.services import guidance, log
-from failures.states import ErrorType, ResolutionOutcome
+from failures.states import ResolutionOutcome
 
 BULK = 1_000
-
-
-def new_failure(data: Any, caller: Caller, *, now: datetime) -> log.NewFailure:
-    """What one report says; raises ValidationError, InvalidInputError or NotYoursError."""
-    valid = validated(NewFailureIn, data)
-    return log.NewFailure(
-        agent=required_author(caller, valid.get("agentName"), now=now),
-        error_type=ErrorType(valid["errorType"]),
-        message=valid["errorMessage"],
-        context=valid.get("context") or {},
-        resolution=valid.get("resolution") or "",
-    )
 
 
 class FailureListView(GenericAPIView[Failure]):
@@ -100,26 +87,19 @@ class FailureListView(GenericAPIView[Failure]):
     def _log_many(self, items: list[Any], now: datetime) -> list[dict[str, Any]]:
         if not 1 <= len(items) <= BULK:
             raise ValidationError({"body": [f"An array of 1 to {BULK:,} failures."]})
-        self._register_in_order(items, now)
+        reader = BulkReader(items, caller_of(self.request), now=now)
         results: list[dict[str, Any]] = []
         good: list[tuple[int, log.NewFailure]] = []
         for index, item in enumerate(items):
             try:
-                good.append((index, new_failure(item, caller_of(self.request), now=now)))
+                good.append((index, reader.read(item)))
                 results.append({"index": index, "status": 201})
             except (ValidationError, EvoxError) as error:
                 results.append({"index": index, **_refusal(error)})
-        stored = log.log_failures([report for _, report in good], now=now)
-        for (index, _), failure in zip(good, stored, strict=True):
-            results[index]["id"] = failure.pk
+        stored = log.log_bulk([report for _, report in good], now=now)
+        for (index, _), pk in zip(good, stored, strict=True):
+            results[index]["id"] = pk
         return results
-
-    def _register_in_order(self, items: list[Any], now: datetime) -> None:
-        """New agents by name, so that two bulks that bring the same ones can't lock each other."""
-        names = {item.get("agentName") for item in items if isinstance(item, dict)}
-        for name in sorted(name.strip().upper() for name in names if isinstance(name, str)):
-            with suppress(EvoxError):
-                author(caller_of(self.request), name, now=now)
 
 
 def _refusal(error: Exception) -> dict[str, Any]:

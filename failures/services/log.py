@@ -32,6 +32,8 @@ class NewFailure:
     resolution: str = ""
     ticket_id: str = ""
     attempt: Attempt | None = None
+    is_masked: bool = False
+    """Whether its texts came over the API, which masks secrets at the door."""
     by_evox: bool = False
     """Whether EVOX saw it and has an incident of its own for it."""
 
@@ -67,24 +69,24 @@ def resolve_failure(failure: Failure, *, resolution: str, outcome: ResolutionOut
 
 
 def _entries(reports: Sequence[NewFailure]) -> list[Entry]:
-    """The reports taken apart; equal texts once.
-
-    What came over the API is masked already; what EVOX saw itself comes past the mask here alone.
-    """
+    """The reports taken apart; equal texts once."""
     mask = Scrubber()
     known: dict[tuple[ErrorType, str], tuple[str, Grouping]] = {}
     entries = []
     for report in reports:
         said = (report.error_type, report.message)
         if said not in known:
-            message = clip(mask.text(report.message), policy.MESSAGE_LIMIT)
+            masked = report.message if report.is_masked else mask.text(report.message)
+            message = clip(masked, policy.MESSAGE_LIMIT)
             known[said] = message, grouping(report.error_type.value, message)
         entries.append(_entry(report, mask, *known[said]))
     return entries
 
 
 def _entry(report: NewFailure, mask: Scrubber, message: str, key: Grouping) -> Entry:
-    context = mask.value(report.context)
+    context, resolution = report.context, report.resolution
+    if not report.is_masked:
+        context, resolution = mask.value(context), mask.text(resolution)
     return Entry(
         agent_id=report.agent.pk,
         attempt_id=report.attempt.pk if report.attempt else None,
@@ -100,7 +102,7 @@ def _entry(report: NewFailure, mask: Scrubber, message: str, key: Grouping) -> E
         context=policy.bounded_context(context),
         ticket=report.ticket_id or policy.ticket_of(context),
         key=key,
-        resolution=clip(mask.text(report.resolution), policy.MESSAGE_LIMIT),
+        resolution=clip(resolution, policy.MESSAGE_LIMIT),
     )
 
 

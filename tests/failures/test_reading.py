@@ -1,0 +1,92 @@
+"""What is read without a serializer is what the serializer reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rest_framework.exceptions import ValidationError
+
+from agents.api.views import validated
+from failures.api.reading import _plainly_right, read
+from failures.api.serializers import ERROR_TYPES, NewFailureIn
+from failures.models import Failure
+from tests.wire import post, rows
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=9)
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+VALUE = st.recursive(
+    SCALAR, lambda v: st.lists(v, max_size=2) | st.dictionaries(TEXT, v, max_size=2), max_leaves=4
+)
+OBJECT = st.dictionaries(TEXT, VALUE, max_size=3)
+REPORT = st.fixed_dictionaries(
+    {},
+    optional={
+        "agentName": TEXT | st.sampled_from(["SAM", " sam ", "", " "]) | VALUE,
+        "errorType": st.sampled_from([*ERROR_TYPES, "Build", " build", ""]) | VALUE,
+        "errorMessage": TEXT | VALUE,
+        "context": OBJECT | VALUE,
+        "resolution": TEXT | VALUE,
+        "other": VALUE,
+    },
+)
+RIGHT = {"agentName": "SAM", "errorType": "build", "errorMessage": "x"}
+
+
+def asked(data: Any) -> dict[str, Any] | None:
+    try:
+        valid = validated(NewFailureIn, data)
+    except ValidationError:
+        return None
+    return {name: value for name, value in valid.items() if value is not None}
+
+
+@settings(deadline=None, max_examples=400)
+@given(REPORT | st.builds(lambda more: RIGHT | more, REPORT) | VALUE)
+def test_what_is_plainly_right_is_right_and_says_the_same(data: Any) -> None:
+    found = _plainly_right(data)
+
+    if found is not None:
+        assert {name: value for name, value in found.items() if value is not None} == asked(data)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"context": {"a": 1}}, {"resolution": " Did it. "}, {"agentName": " sam "}, {"odd": 1}],
+)
+def test_ordinary_reports_need_no_serializer(more: dict) -> None:
+    assert _plainly_right(RIGHT | more) is not None
+
+
+def test_what_is_not_plainly_right_is_for_the_serializer_to_refuse() -> None:
+    with pytest.raises(ValidationError):
+        read(RIGHT | {"context": []})
+
+
+@pytest.mark.django_db
+def test_a_bulk_answers_in_the_same_words_as_a_single_report() -> None:
+    wrong = [
+        *({"errorType": "odd"}, {"errorMessage": None}, {"agentName": "not a name"}),
+        *({"agentName": None}, {"context": 5}, {"resolution": []}, {"agentName": " "}),
+    ]
+    items = [RIGHT | one for one in wrong]
+    results = post("failures", items).json()["results"]
+
+    for item, result in zip(items, results, strict=True):
+        alone = post("failures", item)
+        assert (result["status"], {"error": result["error"]}) == (alone.status_code, alone.json())
+
+
+@pytest.mark.django_db
+def test_a_bulk_registers_each_author_once_and_asks_for_it_once(django_assert_max_num_queries):
+    items = [RIGHT | {"agentName": name} for name in ("sam", "SAM", " Sam", "leo")] * 20
+    post("failures", items)
+    with django_assert_max_num_queries(40):
+        answer = post("failures", items)
+
+    assert {result["status"] for result in answer.json()["results"]} == {201}
+    authors = Failure.objects.values_list("agent__name", flat=True)
+    assert sorted(set(authors)) == ["LEO", "SAM"]
+    assert len(rows()["Agent"]) == 2
