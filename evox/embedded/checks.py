@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from evox.embedded import processes
+from evox.embedded import chromium, processes
 from evox.embedded.children import server_account
 from evox.embedded.errors import StartError
 from evox.embedded.launch import ROOT
@@ -30,7 +30,8 @@ LINTERS = {
         "from importlinter.cli import lint_imports_command as run; run(['--no-logo'])",
     ),
 }
-PYTEST = ("-m", "pytest", "-n", "2")
+# The tests in a browser are one group, since one browser and one server serve them all.
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadgroup")
 COVERAGE = ("--cov", "--cov-report=term:skip-covered")
 
 
@@ -39,6 +40,7 @@ def main() -> None:
     arguments = _parse()
     steps = dict(LINTERS)
     steps["tests"] = (*PYTEST, *_pytest_options(arguments))
+    chromium.ensure()
     try:
         with _private_environment() as environment:
             failed = Steps(environment).run(steps)
