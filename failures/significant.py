@@ -29,6 +29,8 @@ _ERROR_LINE = re.compile(
 # Clippy names the lint in each diagnostic only by the address of its page.
 _LINT_PAGE = re.compile(r"/rust-clippy/[^\s#]{1,60}#(\w{2,60})")
 _PLACED_LINE = re.compile(r"[\w./~@][^\s:]{0,300}:\d{1,7}(?::\d{1,7})?(?::|(?= -)) ?\S")
+# A line of the source that the message is about.
+_EXCERPT = re.compile(r"L?\d{0,7} ?\|")
 # A diagnostic of several lines may end in its code.
 _CODE_BELOW = re.compile(r"\s(\([a-z]\w{0,40}(?:[A-Z-]\w{1,40}){1,8}\)|\[-?[a-z][\w:-]{2,60}\])$")
 # An answer of an HTTP API: the first text under one of these names says what went wrong.
@@ -93,7 +95,8 @@ def _from_marks(lines: list[str]) -> str:
         for index, line in enumerate(lines):
             if says_it.match(line):
                 return _with_code_below(_continued(lines, index), lines[index + 1 :])
-    return _continued(lines, 0) if lines else ""
+    first = next((n for n, line in enumerate(lines) if not _EXCERPT.match(line)), 0)
+    return _continued(lines, first) if lines else ""
 
 
 def _with_code_below(line: str, below: list[str]) -> str:

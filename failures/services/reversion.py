@@ -43,7 +43,7 @@ def rejoin(*, after: int, limit: int, leading: bool, actor: str, now: datetime) 
     """Join what the current version makes of the next `limit` older groups to their roots.
 
     Goes by id, from above `after`; each group is a transaction of its own. Call it for all with
-    `leading`, then for all without: a group has the first say of the name that most of its
+    `leading`, then for all without: a group has the first say of the name that half of its
     failures get, so that a stray one takes no name from the group that it belongs to. Two groups
     that lead to one name become one. What somebody parted by hand stays apart. Doing it again
     changes nothing.
@@ -72,10 +72,7 @@ def _names(group: FailureGroup, *, leading: bool) -> list[Grouping]:
     found = [grouping(kind, text) for kind, text in last.values_list("error_type", "message")]
     counts = Counter(one.fingerprint for one in found)
     by_name = {one.fingerprint: one for one in reversed(found)}
-    names = [
-        by_name[name] for name, n in counts.most_common() if not leading or 2 * n >= len(found)
-    ]
-    return names[:1] if leading else names
+    return [by_name[name] for name, n in counts.most_common() if not leading or 2 * n >= len(found)]
 
 
 def _named(found: Grouping, *, like: FailureGroup) -> FailureGroup:

@@ -79,6 +79,7 @@ def test_the_next_failure_lands_in_the_old_root_with_its_count_and_fix(old_versi
     )
     assert {root.pk: root.total for root in queries.groups()} == {a.pk: 3, b.pk: 1}
     assert {root.pk: root.seen_first for root in queries.groups()} == {a.pk: T0, b.pk: T0}
+    assert {root.pk: root.seen_last for root in queries.groups()} == {a.pk: T0, b.pk: T0}
     assert queries.counts_by_agent(a) == {"SAM": 2, "LEO": 1}
     told = failed("a")
     assert told.fingerprint.startswith("v1:")
