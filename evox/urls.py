@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from evox import compat, compat_learn, compat_talk
 from evox.schema import SchemaView
 from monitoring.api.health import HealthView
+from monitoring.api.metrics import MetricsView
 from recovery import webhooks
 
 handler400 = "agents.api.errors.bad_request"
@@ -35,6 +36,7 @@ urlpatterns = [
     path("bootContext", compat_learn.BootContext.as_view()),
     path("systemHealth", compat_learn.SystemHealth.as_view()),
     path("api/v1/health", HealthView.as_view()),
+    path("metrics", MetricsView.as_view()),
     path("", include("monitoring.urls")),
     path("api/v1/", include("recovery.urls")),
     path("api/v1/", include("agents.urls")),

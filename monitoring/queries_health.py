@@ -26,6 +26,7 @@ PERIODS: Mapping[str, timedelta] = {
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
 }
+DEFAULT_PERIOD = "24h"
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ MATRIX: dict[str, list[Row]] = {
     "bootContext": [own("GET", "bootContext?agentName=SAM")],
     "systemHealth": [anybody("GET", "systemHealth")],
     "api/v1/health": [anybody("GET", "api/v1/health")],
+    "metrics": [anybody("GET", "metrics")],
     "healthz": [everybody("healthz")],
     "readyz": [
         everybody("readyz", 503)

@@ -60,7 +60,7 @@ def test_every_address_is_described(schema) -> None:
 
 def test_flat_paths_are_tagged(schema) -> None:
     for path, item in schema["paths"].items():
-        flat = not path.startswith(("/api/v1/", "/healthz", "/readyz", "/evoxctl.py"))
+        flat = not path.startswith(("/api/v1/", "/healthz", "/readyz", "/metrics", "/evoxctl.py"))
         for operation in item.values():
             assert ("flat" in operation["tags"]) == flat, path
 
