@@ -55,7 +55,7 @@ _ARGUMENT = (
     r"(?:u|-user|-proxy-user)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
     r"|[pa](?P<gap>\s|[\"'],?\s?[\"']?)?[\"']?(?P<value>[^\s\"']{3,200}+))|(?P<command>"
 )
-_CAREFULLY = 1000
+_CAREFULLY = 300
 """So many arguments of one text are judged with care, the rest is masked; see masking_pairs."""
 
 

@@ -38,7 +38,7 @@ _SEPARATOR = (
     # .password("…"), setPassword("…")
     r"|\((?=[\"'])"
 )
-_BLANK = r"[\"']?,?[ \t]{1,4}+"
+_BLANK_SEPARATOR = r"[\"']?,?[ \t]{1,4}+"
 _WRAP = r"(?:(?:secret)?(?:str|bytes|string(?:::from)?|some|buffer\.from|atob)\((?=[\"'b]))?"
 _VALUE = (
     rf"(?:\s{{0,40}}+[bruf]{{0,2}}(?P<quoted>{_QUOTED})|(?P<bare>{_BARE})"
@@ -56,21 +56,18 @@ def _following(separator: str) -> str:
 
 
 _FOLLOWING = re.compile(_following(_SEPARATOR))
-_FOLLOWING_BLANK = re.compile(_following(f"{_SEPARATOR}|{_BLANK}"))
+_BLANK = re.compile(_following(_BLANK_SEPARATOR))
+_SETTING = frozenset({"env", "arg", "set", "setx", "put"})
 _MASKED = r"(?!\s{0,40}[bruf]{0,2}\\{0,7}[\"'`%27]{0,3}\[[a-z-]{1,40}\])"
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
 _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
 _NAME_BEFORE = re.compile(r"[\w.\-]*")
-_OPTION = re.compile(
-    r"(?:(?<![\w-])--|(?<!\w)(?:env|arg|setx?|put)[ \t]{1,4})[a-z0-9_-]{0,50}\Z", re.IGNORECASE
-)
 _SETTER = re.compile(r"(?:\bset_?|\bwith_?|\.)\Z", re.IGNORECASE)
 _CALLED = re.compile(r"(?<=[\w.])[({\[]|(?<==)[\"'{]")
 """Code goes on: a call, an index, another argument."""
 _NAME_OF_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*[\"']")
 _LONE = frozenset(" \t\n,;{(")
-_LOGIN = re.compile(r"(?:login|user)\s{1,3}\S{1,80}\s{1,3}\Z")
 _OF_PARSERS = re.compile(r"(?:expected|invalid|unknown|bad|next|last|illegal|token|near)[ \t]\Z")
 _BY_CHANCE: dict[str, Callable[[str], bool]] = {
     "signature": is_signature,
@@ -78,11 +75,11 @@ _BY_CHANCE: dict[str, Callable[[str], bool]] = {
     "auth": looks_random,
 }
 """Kinds whose names stand for much else: what they hold must look drawn by chance."""
-_CAREFULLY = 1500
+_CAREFULLY = 600
 """So many pairs of one text are judged with care; the rest is masked whatever its value.
 
-At some 5 µs each, a text of nothing but pairs would take too long; none but a list of variables or
-an attack holds as many.
+At some 5 to 10 µs each, a text of nothing but pairs would take too long; none but a list of
+variables or an attack holds as many.
 """
 
 
@@ -96,7 +93,7 @@ def _finder(words: tuple[str, ...]) -> re.Pattern[str]:
 def _coarse(words: tuple[str, ...]) -> re.Pattern[str]:
     """What finds whole pairs: all that care would mask, and more."""
     names = "|".join(WORDS[word] for word in words)
-    following = _following(f"{_SEPARATOR}|{_BLANK}").replace(_VALUE, _MASKED + _VALUE)
+    following = _following(f"{_SEPARATOR}|{_BLANK_SEPARATOR}").replace(_VALUE, _MASKED + _VALUE)
     return re.compile(f"(?:{names}){following}")
 
 
@@ -110,8 +107,7 @@ def mask_pairs(text: str) -> str:
     for name in _finder(words).finditer(shadow):
         if name.start() < at:
             continue
-        blank = _blank_may_follow(shadow, name)
-        match = (_FOLLOWING_BLANK if blank else _FOLLOWING).match(shadow, name.end())
+        match = _FOLLOWING.match(shadow, name.end()) or _after_blank(shadow, name)
         if match is None:
             continue
         judged += 1
@@ -124,7 +120,12 @@ def mask_pairs(text: str) -> str:
             done = at = end
     else:
         return "".join(pieces) + text[done:] if pieces else text
-    for match in _coarse(words).finditer(shadow, name.start()):
+    return "".join(pieces) + _mask_coarsely(text, shadow, words, done, name.start())
+
+
+def _mask_coarsely(text: str, shadow: str, words: tuple[str, ...], done: int, at: int) -> str:
+    pieces = []
+    for match in _coarse(words).finditer(shadow, at):
         start, end = match.span(match.lastgroup or 0)
         pieces += [text[done:start], "[secret]"]
         done = end
@@ -148,7 +149,7 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
     if end - start < 3 or (text[start] == "[" and text[end - 1] == "]"):
         return None
     sep = match["sep"] or ""
-    if sep and not sep.strip("\"', \t") and not _is_blank_right(text, name, match, start):
+    if "," in sep and text[name.start()].isupper() and _NAME_OF_VARIABLE.match(text, start):
         return None
     kind = kind_of(text, name.start(), name[0], text[name.end() : match.end("tail")])
     if kind is None:
@@ -212,35 +213,26 @@ def _style(match: re.Match[str], sep: str) -> Style:
     return Style.WORD if sep in {" is", " was"} else Style.COLON
 
 
-def _blank_may_follow(shadow: str, name: re.Match[str]) -> bool:
-    """Whether a mere blank may part the two: `--password …`, netrc's and SQL's `password …`."""
+def _after_blank(shadow: str, name: re.Match[str]) -> re.Match[str] | None:
+    """What follows after a mere blank: `--password …`, netrc's and SQL's `password …`."""
     begin = name.start()
-    if name[0] in {"identified by", "password"} or shadow.startswith("require", begin - 7):
-        return True
-    before = shadow[begin - 1 : begin]
-    if before in {"-", "_"} and shadow[name.end() : name.end() + 2] in {'",', "',"}:
-        return True
-    if before in {"-", "_", " "} or before.isalpha():
-        return _OPTION.search(shadow, max(0, begin - 60), begin) is not None
-    return False
-
-
-def _is_blank_right(text: str, name: re.Match[str], match: re.Match[str], start: int) -> bool:
-    begin = name.start()
-    if _OPTION.search(text, max(0, begin - 60), begin):
-        return True
+    before = shadow[max(0, begin - 90) : begin].split()
+    inside = begin > 0 and not shadow[begin - 1].isspace()
+    start = before.pop() if inside and before else ""
+    option = start.lstrip("\"'[(").startswith("--") or start == "require"
+    spoken = name[0] in {"password", "identified by"}
+    if not (option or spoken or start.endswith("_") or (before and before[-1] in _SETTING)):
+        return None
+    match = _BLANK.match(shadow, name.end())
+    if match is None or option or (before and before[-1] in _SETTING):
+        return match
     quoted = match.lastgroup == "quoted"
-    if quoted and "," in match["sep"]:
-        # define("DB_PASSWORD", "…"), but no list of names.
-        named = text[begin].isupper() and text[begin - 1 : begin] == "_"
-        return named and not _NAME_OF_VARIABLE.match(text, start)
-    if text.startswith("require", begin - 7):
-        return True
-    if match["tail"] or name[0] not in {"password", "identified by"}:
-        return False
+    if start.endswith("_"):
+        # A call with the name of a variable and its value.
+        return match if quoted and "," in match["sep"] else None
     if quoted:
-        return text[start - 1] == "'"
-    return _LOGIN.search(text, max(0, begin - 90), begin) is not None
+        return match if shadow[match.start("quoted")] == "'" and not match["tail"] else None
+    return match if len(before) > 1 and before[-2] in {"login", "user"} else None
 
 
 def _fits(text: str, name: re.Match[str], kind: str, style: Style, sep: str, value: str) -> bool:
