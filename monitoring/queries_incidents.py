@@ -23,13 +23,14 @@ WITH touched AS (
     FROM failures_incident
     WHERE (opened_at > %(since)s OR resolved_at > %(since)s OR status <> 'resolved')
       AND opened_at <= %(now)s AND resolved_at IS DISTINCT FROM opened_at
+), lines AS (
+    SELECT incident_id,
+           min(at) FILTER (WHERE actor <> 'SYSTEM' AND kind IN {_ACTS} AND at <= %(now)s) AS act_at,
+           min(at) FILTER (WHERE kind = 'escalated') AS told_at
+    FROM failures_incidentevent WHERE incident_id IN (SELECT id FROM touched)
+    GROUP BY incident_id
 ), acted AS (
-    SELECT t.*, (SELECT min(e.at) FROM failures_incidentevent e
-                 WHERE e.incident_id = t.id AND e.actor <> 'SYSTEM' AND e.kind IN {_ACTS}
-                   AND e.at <= %(now)s) AS act_at,
-           (SELECT min(e.at) FROM failures_incidentevent e
-            WHERE e.incident_id = t.id AND e.kind = 'escalated') AS told_at
-    FROM touched t
+    SELECT t.*, act_at, told_at FROM touched t LEFT JOIN lines ON incident_id = t.id
 )
 SELECT count(*) FILTER (WHERE fresh),
        count(*) FILTER (WHERE over),
