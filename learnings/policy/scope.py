@@ -6,7 +6,7 @@ touch. Types and tools never limit: before the work is done nobody knows what wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -93,10 +93,16 @@ def fit(scope: Scope, reader: Reader) -> Fit | None:
     )
 
 
-def any_path(globs: Sequence[str], paths: Iterable[str]) -> bool:
+def any_path(globs: Sequence[str], paths: Sequence[str]) -> bool:
     """Whether one of the first 20 paths is one of the first 20 globs'."""
-    kept = [path for path, _ in zip(paths, range(MOST_PATHS), strict=False)]
-    return any(glob_matches(glob, path) for glob in globs[:MOST_GLOBS] for path in kept)
+    kept = tuple(paths[:MOST_PATHS])
+    return any(_any_of(glob, kept) for glob in globs[:MOST_GLOBS])
+
+
+# Of a thousand learnings many say the same, and one briefing asks them all about the same paths.
+@lru_cache(maxsize=4096)
+def _any_of(glob: str, paths: tuple[str, ...]) -> bool:
+    return any(glob_matches(glob, path) for path in paths)
 
 
 def glob_matches(glob: str, path: str) -> bool:

@@ -19,7 +19,6 @@ from failures.words import looks_like_path, paths_in, search_words
 from learnings.models import Learning, LearningQuerySet
 from learnings.policy.ranking import Candidate, Match, rank
 from learnings.policy.scope import MOST_PATHS, Reader, scope_of
-from learnings.search import LEARNING_WORDS
 from learnings.states import LearningStatus
 
 MOST_NEWEST = 1_000
@@ -162,6 +161,6 @@ def _ranks(told: LearningQuerySet, words: Sequence[str]) -> dict[int, float]:
     if not words:
         return {}
     query = any_of(words)
-    found = told.annotate(found_by=LEARNING_WORDS).filter(found_by=query)
-    ranked = found.annotate(rank=SearchRank(LEARNING_WORDS, query)).order_by("-rank", "-id")
+    found = told.filter(words=query).annotate(rank=SearchRank(F("words"), query))
+    ranked = found.order_by("-rank", "-id")
     return {pk: float(value) for pk, value in ranked.values_list("id", "rank")[:MOST_RANKED]}
