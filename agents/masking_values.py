@@ -71,7 +71,7 @@ _LOWER = re.compile("[a-z]")
 _ALNUM = re.compile("[A-Za-z0-9]")
 _SIGNATURE = re.compile(r"(?:[A-Za-z0-9+/_-]|%[0-9A-Fa-f]{2})+={0,2}\Z")
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
-_VOWEL = re.compile("[aeiouyAEIOUY]")
+_VOWEL = re.compile("[aeiouAEIOU]")
 
 
 def is_mixed(text: str) -> bool:
@@ -168,7 +168,7 @@ def _is_random(value: str) -> bool:
     letters = sum(map(len, pieces))
     if letters < 3 * len(pieces) or len(_DIGIT.findall(value)) * 10 > len(value):
         return True
-    return len(value) > 20 and len(_VOWEL.findall(value)) * 4.4 < len(value)
+    return len(_VOWEL.findall(value)) * 5 < letters
 
 
 def is_signature(value: str) -> bool:
