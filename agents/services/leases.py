@@ -13,7 +13,8 @@ from django.db import connection
 
 from agents.errors import NotFoundError, StaleClaimError
 from agents.models import Agent, Attempt, Dispatch
-from agents.services import statements
+from agents.services import claim_rows, statements
+from agents.services.claim_rows import Claimed
 from agents.states import (
     ATTEMPT_MOVES,
     DISPATCH_MOVES,
@@ -54,21 +55,21 @@ WITH gate AS MATERIALIZED (
 ), claimed AS (
     UPDATE agents_dispatch d
     SET status = 'running', agent_id = %(agent)s, agent_until = NULL, attempt = d.attempt + 1,
-        lease_epoch = d.lease_epoch + 1, lease_seconds = %(lease)s,
-        lease_expires_at = %(expires)s, deadline_at = %(deadline)s, last_progress_at = %(now)s,
-        last_marker = '', unmarked_notes = 0, reason = '', updated_at = %(now)s
+        lease_epoch = d.lease_epoch + 1, lease_seconds = %(lease_seconds)s,
+        lease_expires_at = %(lease_expires_at)s, deadline_at = %(deadline_at)s,
+        last_progress_at = %(now)s, last_marker = '', unmarked_notes = 0, reason = '',
+        updated_at = %(now)s
     FROM picked WHERE d.id = picked.id
-    RETURNING d.*, picked.n
+    RETURNING {columns}, picked.n
 ), opened AS (
     INSERT INTO agents_attempt (dispatch_id, lease_epoch, agent_id, session, strategy,
                                 instructions, claim, started_at, outcome, reason, progress_note)
     SELECT id, lease_epoch, %(agent)s, %(session)s::uuid, next_strategy, instructions,
            (%(claims)s::varchar[])[n], %(now)s, 'running', '', ''
     FROM claimed
-    RETURNING id, dispatch_id, claim
+    RETURNING id, dispatch_id
 )
-SELECT {columns}, opened.id, opened.claim
-FROM claimed JOIN opened ON opened.dispatch_id = claimed.id ORDER BY claimed.n
+SELECT claimed.*, opened.id FROM claimed JOIN opened ON opened.dispatch_id = claimed.id
 """
 _KEY_IS_FREE = """(d.unique_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM agents_dispatch r
@@ -83,14 +84,6 @@ class Terms:
     deadline: timedelta
 
 
-@dataclass(frozen=True)
-class Claimed:
-    """A dispatch and the attempt that now holds it."""
-
-    dispatch: Dispatch
-    attempt: Attempt
-
-
 @cache
 def claim_statement(limit: int, *, one: bool, condition: str) -> str:
     """The statement of a claim, for `claim_dispatches` and for those who look at its plan."""
@@ -98,7 +91,7 @@ def claim_statement(limit: int, *, one: bool, condition: str) -> str:
     # PostgreSQL plans anew at each claim.
     return _CLAIM.format(
         condition=condition,
-        columns=statements.columns(Dispatch, of="claimed"),
+        columns=statements.columns(Dispatch, of="d", without=claim_rows.KNOWN),
         extra="AND d.id = %(only)s" if one else "",
         key_is_free=_KEY_IS_FREE,
         limit=limit,
@@ -121,54 +114,37 @@ def claim_dispatches(  # noqa: PLR0913 - what a claim is given
     With `only`, just that dispatch. With `condition` (SQL that may use the claim's values: agent,
     session, now), nothing unless it holds. Concurrent claims pass each other's rows over.
     """
-    limit = max(1, min(limit, CLAIM_LIMIT))
+    tokens = _tokens(max(1, min(limit, CLAIM_LIMIT)), now)
+    given = {
+        "lease_seconds": int(terms.lease.total_seconds()),
+        "lease_expires_at": now + terms.lease,
+        "deadline_at": now + terms.deadline,
+    }
     params: dict[str, Any] = {
+        **given,
         "agent": agent.pk,
-        "skills": agent.skills,
-        "lease": int(terms.lease.total_seconds()),
-        "expires": now + terms.lease,
-        "deadline": now + terms.deadline,
+        "skills": statements.array(agent.skills),
         "session": session,
-        "claims": [_token(now) for _ in range(limit)],
+        "claims": statements.array(tokens),
+        "only": only,
         "now": now,
     }
-    if only is not None:
-        params["only"] = only
-    sql = claim_statement(limit, one=only is not None, condition=condition)
-    return [_claimed(row, agent, session, now) for row in statements.fetch(sql, params)]
+    rows = statements.fetch(
+        claim_statement(len(tokens), one=only is not None, condition=condition), params
+    )
+    common = claim_rows.Common(agent=agent, session=session, given=given, now=now)
+    return claim_rows.read(rows, tokens, common)
 
 
-def _token(now: datetime) -> str:
-    """What a claim is known by: the second it was given in, then 120 random bits.
+def _tokens(count: int, now: datetime) -> list[str]:
+    """What claims are known by: the second they were given in, then 120 random bits.
 
     So those of one time stand together in their index. Random ones alone touch pages all over it,
     and each page is written to the log whole when first touched after a checkpoint: with 60,000
     attempts, every third claim paid for a page, and a third of the speed was lost.
     """
-    return f"{int(now.timestamp()):08x}{secrets.token_urlsafe(15)}"
-
-
-def _claimed(row: statements.Row, agent: Agent, session: UUID | None, now: datetime) -> Claimed:
-    *values, attempt_id, token = row
-    dispatch = statements.instance(Dispatch, values)
-    dispatch.agent = agent
-    opened = {
-        "id": attempt_id,
-        "dispatch_id": dispatch.pk,
-        "lease_epoch": dispatch.lease_epoch,
-        "agent_id": agent.pk,
-        "session": session,
-        "strategy": dispatch.next_strategy,
-        "instructions": dispatch.instructions,
-        "claim": token,
-        "started_at": now,
-        "outcome": AttemptOutcome.RUNNING.value,
-        "reason": "",
-        "progress_note": "",
-    }
-    attempt = statements.instance_of(Attempt, opened)
-    attempt.dispatch, attempt.agent = dispatch, agent
-    return Claimed(dispatch=dispatch, attempt=attempt)
+    second, bits = f"{int(now.timestamp()):08x}", secrets.token_urlsafe(15 * count)
+    return [second + bits[20 * n : 20 * (n + 1)] for n in range(count)]
 
 
 def attempt_with_claim(dispatch_id: int, claim: str) -> Attempt:

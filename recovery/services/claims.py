@@ -15,6 +15,7 @@ from agents.policy import clip
 from agents.queries import current_work
 from agents.services import leases
 from agents.services.agents import record_heartbeat
+from agents.services.claim_rows import Claimed
 from agents.services.pauses import is_paused
 from agents.services.statements import unit
 from agents.states import AgentRole, AgentStatus
@@ -48,7 +49,7 @@ def claim_work(
     lease: timedelta | None = None,
     only: int | None = None,
     now: datetime,
-) -> list[leases.Claimed]:
+) -> list[Claimed]:
     """Sweep a little, then give `agent` up to `limit` dispatches; the CEO takes no work.
 
     Raises NotYoursError for the CEO, a retired agent, and another agent's session.
@@ -81,11 +82,11 @@ class _Request:
     only: int | None
 
 
-def _claim_by_steps(request: _Request, *, now: datetime) -> list[leases.Claimed]:
+def _claim_by_steps(request: _Request, *, now: datetime) -> list[Claimed]:
     """Write the sign of life, sweep, and claim as many as pause and breaker let through."""
     agent, session = request.agent, request.session
     gate = look(agent, session=session, now=now)
-    claimed: list[leases.Claimed] = []
+    claimed: list[Claimed] = []
     if not gate.wide_open(in_session=session is not None):
         if session is not None and not gate.seen:
             record_heartbeat(agent, status=None, session=session, now=now)
@@ -101,7 +102,7 @@ def _claim_by_steps(request: _Request, *, now: datetime) -> list[leases.Claimed]
     return claimed
 
 
-def _claim(request: _Request, *, condition: str = "TRUE", now: datetime) -> list[leases.Claimed]:
+def _claim(request: _Request, *, condition: str = "TRUE", now: datetime) -> list[Claimed]:
     for left in reversed(range(CLAIM_TRIES)):
         try:
             with unit():

@@ -37,29 +37,35 @@ WITH given (dispatch_id, claim, result) AS (
     FROM held
     WHERE d.id = held.dispatch_id AND d.lease_epoch = held.lease_epoch
       AND d.status || '' = 'running'
-    RETURNING d.*, held.attempt_id, held.result
+    RETURNING {dispatch}, held.agent_id AS holder, held.attempt_id, held.result
 ), closed AS (
     UPDATE agents_attempt a
     SET outcome = 'succeeded', reason = '', ended_at = %(now)s,
         result = coalesce(done.result::jsonb, a.result), answer = %(answer)s::jsonb
     FROM done WHERE a.id = done.attempt_id
-    RETURNING a.*
+    RETURNING {attempt}
 ), calmed AS (
     UPDATE recovery_agentbreaker b
     SET streak = '[]', trips = 0, open_until = NULL, updated_at = %(now)s
-    WHERE b.agent_id = ANY (ARRAY(SELECT agent_id FROM done))
+    WHERE b.agent_id = ANY (ARRAY(SELECT holder FROM done))
       AND NOT (b.streak = '[]' AND b.trips = 0)
 )
-SELECT {found}, ARRAY(
+SELECT {found}ARRAY(
     SELECT id FROM agents_agent
-    WHERE id = ANY (ARRAY(SELECT agent_id FROM done))
+    WHERE id = ANY (ARRAY(SELECT holder FROM done))
       AND (last_seen_at IS NULL OR last_seen_at < %(fresh)s))
-FROM done JOIN closed ON closed.id = done.attempt_id
+{source}
 """
 # VALUES: PostgreSQL takes the arrays for ten rows, and would plan each lone report anew.
 _ONE = "VALUES (%(id)s::bigint, %(claim)s::varchar, %(result)s::text)"
 _ALL = "SELECT * FROM unnest(%(ids)s::bigint[], %(claims)s::varchar[], %(results)s::text[])"
-MANY = _COMPLETE.format(given=_ALL, found="done.id")
+MANY = _COMPLETE.format(
+    given=_ALL,
+    dispatch="d.id",
+    attempt="a.dispatch_id",
+    found="closed.dispatch_id, ",
+    source="FROM closed",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +109,14 @@ def complete_held(
 def one_statement() -> str:
     """The statement that completes one, for `complete_held` and for those who look at its plan."""
     dispatch = statements.columns(Dispatch, of="done")
-    found = f"{dispatch}, {statements.columns(Attempt, of='closed')}"
-    return _COMPLETE.format(given=_ONE, found=found)
+    attempt = statements.columns(Attempt, of="closed")
+    return _COMPLETE.format(
+        given=_ONE,
+        dispatch=statements.columns(Dispatch, of="d"),
+        attempt=statements.columns(Attempt, of="a"),
+        found=f"{dispatch}, {attempt}, ",
+        source="FROM done JOIN closed ON closed.id = done.attempt_id",
+    )
 
 
 def complete_all_held(
@@ -117,9 +129,9 @@ def complete_all_held(
         rows = statements.fetch(
             MANY,
             {
-                "ids": [report.pk for report in ordered],
-                "claims": [report.claim for report in ordered],
-                "results": [_shown(report) for report in ordered],
+                "ids": statements.array(report.pk for report in ordered),
+                "claims": statements.array(report.claim for report in ordered),
+                "results": statements.array(_shown(report) for report in ordered),
                 **_params(by=by, answer=answer, now=now),
             },
         )

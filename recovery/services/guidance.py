@@ -14,7 +14,7 @@ from datetime import datetime
 from django.db import transaction
 
 from agents.models import Attempt
-from agents.services.leases import Claimed
+from agents.services.claim_rows import Claimed
 from failures import queries as failure_queries
 from failures.models import Failure
 from failures.naming import public_name

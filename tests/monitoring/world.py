@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from agents.models import Agent, Dispatch
 from agents.services.agents import record_heartbeat, seed_team, touch_agent
+from agents.services.claim_rows import Claimed
 from agents.services.dispatches import NewDispatch, create_dispatch
-from agents.services.leases import Claimed
 from agents.services.records import beat
 from agents.states import AgentStatus
 from failures.states import ErrorType

@@ -57,6 +57,35 @@ def test_what_a_claim_hands_out_equals_what_is_stored(team):
         assert getattr(held.attempt, field.attname) == getattr(kept, field.attname), field.name
 
 
+def test_what_a_batch_hands_out_equals_what_is_stored_whatever_stood_there_before(team):
+    made = [queue(f"{number}", agent=team.sam if number % 2 else None) for number in range(4)]
+    Dispatch.objects.filter(pk__in=[made[0].pk, made[1].pk]).update(
+        reason="Tried before.",
+        agent_until=T0 + HOUR,
+        last_marker="step 3",
+        unmarked_notes=2,
+        last_progress_at=T0 - HOUR,
+        attempt=1,
+        lease_epoch=3,
+        next_strategy=Strategy.FRESH_START.value,
+        instructions="",
+        last_fingerprint="v1:x",
+        expected_progress_every=MINUTE,
+        superseded_by=made[3],
+        cancel_requested_at=T0,
+    )
+    batch = claims.claim_work(team.sam, limit=10, now=T0 + SECOND)
+    assert [held.dispatch.pk for held in batch] == [one.pk for one in made]
+    for held in batch:
+        for told in (held.dispatch, held.attempt):
+            stored = type(told).objects.get(pk=told.pk)
+            for field in told._meta.concrete_fields:
+                name = field.attname
+                assert getattr(told, name) == getattr(stored, name), (told, name)
+        assert held.attempt.dispatch is held.dispatch
+        assert held.attempt.agent is held.dispatch.agent is team.sam
+
+
 def test_urgent_goes_before_low_and_older_before_newer(team):
     for title, priority in [
         ("low", Priority.LOW),

@@ -12,8 +12,8 @@ from django.db import connection
 
 from agents.models import Agent, Attempt, Dispatch
 from agents.services.agents import register_agent
+from agents.services.claim_rows import Claimed
 from agents.services.dispatches import NewDispatch, create_dispatch
-from agents.services.leases import Claimed
 from agents.states import AgentRole, DispatchStatus
 from failures.states import ErrorType
 from recovery.services import claims, reports
