@@ -11,17 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from benchmarks.queues import latency, server, venv
+from benchmarks.queues import latency, pace, server, venv
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PLANS = {
-    "P1": {"batch": 1, "systems": ("evox", "procrastinate", "chancy", "pgqueuer")},
-    "P2": {"batch": 10, "systems": ("evox", "pgqueuer", "chancy")},
+    "P1": {"batch": 1, "systems": ("evox", "procrastinate", "chancy", "pgqueuer_bare")},
+    "P2": {"batch": 10, "systems": ("evox", "pgqueuer", "pgqueuer_bare", "chancy")},
 }
 BACKLOG = {"P1": 12_000, "P2": 60_000}
 """Claimable rows at the begin of each round."""
-GOALS = (("P1", "procrastinate", 4.0), ("P1", "chancy", 1.5), ("P2", "pgqueuer", 1.5))
+GOALS = {("P1", "procrastinate"): 4.0, ("P1", "chancy"): 1.5, ("P2", "pgqueuer"): 1.5}
+
+Figures = dict[tuple[str, str], list[dict[str, float]]]
+"""What each round of a system found in each of the two comparisons."""
 
 
 def main() -> int:
@@ -30,7 +33,7 @@ def main() -> int:
     python = venv.python_of_peers(options.venv)
     with server.fresh_server() as url:
         _print_setting(url, python)
-        figures: dict[tuple[str, str], list[float]] = {}
+        figures: Figures = {}
         bench = Bench(url, python, spared=options.spare_peers)
         for name in [name for name in PLANS if name in options.only]:
             for number in range(rounds):
@@ -48,6 +51,7 @@ class Bench:
     def __init__(self, url: str, python: Path, *, spared: bool) -> None:
         self._python, self.url, self._spared = python, url, spared
         self._databases: dict[str, str] = {}
+        self._environment = {**os.environ, pace.POSTMASTER: str(server.postmaster(url))}
 
     def drive(self, system: str, *arguments: object) -> dict[str, float]:
         if system not in self._databases:
@@ -58,7 +62,14 @@ class Bench:
         if self._spared and system != "evox" and arguments[0] == "fill":
             arguments = (*arguments, "spared")
         command = [str(part) for part in (*script, self._databases[system], *arguments)]
-        run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        run = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self._environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
         return found
 
@@ -73,27 +84,49 @@ def _round(bench, name, number, seconds, figures) -> None:
         found = bench.drive(system, "run", batch, seconds)
         if found["dry"]:
             raise SystemExit(f"{system} ran dry.")
-        figures.setdefault((name, system), []).append(found["per_second"])
-        print(f"{name} round {number + 1}: {system} {found['per_second']:,.0f}/s", flush=True)
+        figures.setdefault((name, system), []).append(found)
+        load = os.getloadavg()[0]
+        print(
+            f"{name} round {number + 1}: {system} {found['per_second']:,.0f}/s, of processor"
+            f" {found['server_ms']:.3f} + {found['driver_ms']:.3f} ms each (load {load:.1f})",
+            flush=True,
+        )
 
 
-def _print_table(figures) -> bool:
-    print("\n|  | system | median a second | lowest–highest | rounds |")
-    print("|---|---|--:|--:|--:|")
-    for (name, system), seen in figures.items():
+def _print_table(figures: Figures) -> bool:
+    print("\n|  | system | median a second | lowest–highest | rounds | ms: server | driver |")
+    print("|---|---|--:|--:|--:|--:|--:|")
+    for (name, system), rounds in figures.items():
+        seen = [found["per_second"] for found in rounds]
         spread = f"{min(seen):,.0f}–{max(seen):,.0f}"
-        print(f"| {name} | {system} | {median(seen):,.0f} | {spread} | {len(seen)} |")
-    print()
-    met = True
-    for name, peer, goal in GOALS:
-        if (name, peer) not in figures:
-            continue
-        pairs = zip(figures[name, "evox"], figures[name, peer], strict=True)
-        ratio = median(own / other for own, other in pairs)
-        met = met and ratio >= goal
-        word = "met" if ratio >= goal else "MISSED"
-        print(f"{name}: evox / {peer} = {ratio:.2f} (median of rounds; goal {goal}: {word})")
-    return met
+        server_ms, driver_ms = (
+            median(found[key] for found in rounds) for key in ("server_ms", "driver_ms")
+        )
+        print(
+            f"| {name} | {system} | {median(seen):,.0f} | {spread} | {len(seen)}"
+            f" | {server_ms:.3f} | {driver_ms:.3f} |"
+        )
+    print("\nms: processor time of one job, in PostgreSQL and in the process that drives it.\n")
+    verdicts = [_met(figures, name, system) for name, system in figures if system != "evox"]
+    return all(verdicts)
+
+
+def _met(figures: Figures, name: str, peer: str) -> bool:
+    """Print the ratio to a peer; whether its goal, if it has one, is met."""
+    pairs = list(zip(figures[name, "evox"], figures[name, peer], strict=True))
+    ratio = median(own["per_second"] / other["per_second"] for own, other in pairs)
+    work = median(_processor(other) / _processor(own) for own, other in pairs)
+    goal = GOALS.get((name, peer))
+    word = "no goal" if goal is None else f"goal {goal}: {'met' if ratio >= goal else 'MISSED'}"
+    print(
+        f"{name}: evox / {peer} = {ratio:.2f} (median of rounds; {word});"
+        f" work done by a second of processor: {work:.2f}"
+    )
+    return goal is None or ratio >= goal
+
+
+def _processor(found: dict[str, float]) -> float:
+    return found["server_ms"] + found["driver_ms"]
 
 
 def _print_setting(url: str, python: Path) -> None:

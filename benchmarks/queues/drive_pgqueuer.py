@@ -1,65 +1,65 @@
-"""pgqueuer, as its queue manager does it: Queries.dequeue, then log_jobs, over asyncpg's pool."""
+"""pgqueuer, as its documentation and its own benchmark run it: PgQueuer.run with an entrypoint.
 
-import uuid
-from datetime import timedelta
+Ten of them in one event loop, each with a connection of its own, as the tuning guide has it for
+consumers; the window counts what they have written to the log.
+"""
+
+import asyncio
 
 import asyncpg
 import pace
 import uvloop
-from pgqueuer.db import AsyncpgPoolDriver
-from pgqueuer.queries import EntrypointExecutionParameter, Queries
+from pgqueuer import PgQueuer
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.models import Job
+from pgqueuer.queries import Queries
+from pgqueuer_rows import fill
+
+
+class Counted(Queries):
+    """Notes what is finished when it is in the database, and when there is no more to take."""
+
+    window: pace.Window
+
+    async def dequeue(self, *args, **named):
+        jobs = await super().dequeue(*args, **named)
+        if not jobs:
+            self.window.note(0)
+        return jobs
+
+    async def log_jobs(self, job_status):
+        await super().log_jobs(job_status)
+        self.window.note(len(job_status))
 
 
 async def main() -> None:
     dsn, verb, rest = pace.arguments()
-    async with asyncpg.create_pool(dsn, min_size=pace.WORKERS, max_size=pace.WORKERS) as pool:
-        queries = Queries(AsyncpgPoolDriver(pool))
-        if verb == "fill":
-            await fill(pool, queries, int(rest[0]), spared="spared" in rest)
-            return
-        batch = int(rest[0])
-        entrypoints = {"work": EntrypointExecutionParameter(concurrency_limit=0)}
-        managers = [uuid.uuid4() for _ in range(pace.WORKERS)]
-
-        async def cycle(number: int) -> int:
-            jobs = await queries.dequeue(
-                batch, entrypoints, managers[number], None, timedelta(seconds=30)
-            )
-            if jobs:
-                await queries.log_jobs([(job, "successful", None) for job in jobs])
-            return len(jobs)
-
-        await pace.run_tasks(cycle, float(rest[1]))
+    if verb == "fill":
+        await fill(dsn, int(rest[0]), spared="spared" in rest)
+        return
+    batch, seconds = int(rest[0]), float(rest[1])
+    connections = [await asyncpg.connect(dsn) for _ in range(pace.WORKERS)]
+    window = pace.Window(seconds)
+    consumers = [consumer(connection, window) for connection in connections]
+    runs = [asyncio.create_task(one.run(batch_size=batch)) for one in consumers]
+    await asyncio.wait(runs, timeout=pace.WARM_UP + seconds)
+    for one in consumers:
+        one.shutdown.set()
+    await asyncio.gather(*runs)
+    window.report()
 
 
-async def fill(pool: asyncpg.Pool, queries: Queries, rows: int, *, spared: bool) -> None:
-    """Its tables and the obstacles when they are missing; then so many jobs that may run."""
-    if not await queries.schema_is_installed():
-        await queries.install()
-        if not spared:
-            await obstacles(pool)
-    await pool.execute(
-        """INSERT INTO pgqueuer (priority, entrypoint, payload, status, execute_after)
-           SELECT 0, 'work', '{"command": "make check"}', 'queued', now()
-           FROM generate_series(1, $1::bigint - (SELECT count(*) FROM pgqueuer
-                                                 WHERE status = 'queued' AND entrypoint = 'work'
-                                                   AND execute_after <= now()))""",
-        rows,
-    )
-    await pool.execute("VACUUM ANALYZE")
-    pace.answer(filled=rows)
+def consumer(connection: asyncpg.Connection, window: pace.Window) -> PgQueuer:
+    driver = AsyncpgDriver(connection)
+    queries = Counted(driver)
+    queries.window = window
+    made = PgQueuer(driver, queries=queries)
 
+    @made.entrypoint("work")
+    async def work(_job: Job) -> None:
+        """Done at once, as in its own benchmark."""
 
-async def obstacles(pool: asyncpg.Pool) -> None:
-    """Jobs of a worker that is offline, before all others, and jobs for later."""
-    await pool.execute(
-        """INSERT INTO pgqueuer (priority, entrypoint, status, execute_after)
-           SELECT 0, CASE WHEN n > $1 THEN 'away' ELSE 'work' END, 'queued',
-                  CASE WHEN n > $1 THEN now() ELSE now() + interval '90 days' END
-           FROM generate_series(1, $1::bigint + $2::bigint) n""",
-        pace.LATER,
-        pace.AWAY,
-    )
+    return made
 
 
 uvloop.run(main())

@@ -81,9 +81,9 @@ def _values(agent: int, skills: list[str]) -> dict[str, object]:
     return {
         "agent": agent,
         "skills": skills,
-        "lease": int(LEASE.total_seconds()),
-        "expires": now + LEASE,
-        "deadline": now + DEADLINE,
+        "lease_seconds": int(LEASE.total_seconds()),
+        "lease_expires_at": now + LEASE,
+        "deadline_at": now + DEADLINE,
         "session": None,
         "claims": [secrets.token_urlsafe(18)],
         "now": now,

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psycopg
 
@@ -45,6 +46,13 @@ def settle(url: str) -> None:
     """Write out what the fill left, so that no system pays for another's."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
+
+
+def postmaster(url: str) -> int:
+    """The id of the server's first process, whose children all others are; 0 without /proc."""
+    with psycopg.connect(url) as connection:
+        stat = Path(f"/proc/{connection.info.backend_pid}/stat")
+        return int(stat.read_text().rpartition(")")[2].split()[1]) if stat.exists() else 0
 
 
 def described(url: str) -> dict[str, str]:
