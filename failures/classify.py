@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from failures.significant import significant_line
 from failures.states import ErrorType
 
+_LONGEST_LINE = 300
 _LONGEST_COMMAND = 300
 _COMMAND_KEYS = ("command", "cmd", "tool")
 
@@ -120,17 +122,26 @@ _COMMANDS: _Rules = (
 
 
 def classify(
-    reported: ErrorType, *, tool_code: str, error_class: str, words: str, command: str = ""
+    reported: ErrorType,
+    *,
+    tool_code: str,
+    error_class: str,
+    words: str,
+    message: str = "",
+    command: str = "",
 ) -> ErrorType:
     """The type that the failure's own text speaks for, else the one that was reported.
 
     `tool_code`, `error_class` and `words` are a grouping's code, class and masked line, of at most
-    200 characters; `command` is what was run. In this order the first that says anything decides.
+    200 characters; `message` is the whole text, of which the significant line is read as it is,
+    since a masked one may lack the very word; `command` is what was run. In this order the first
+    that says anything decides.
     """
     return (
         _first(_CODES, tool_code)
         or _first(_CLASSES, error_class)
         or _first(_WORDS, words.lower())
+        or _first(_WORDS, significant_line(message)[:_LONGEST_LINE].lower())
         or _first(_COMMANDS, command[:_LONGEST_COMMAND].lower())
         or reported
     )

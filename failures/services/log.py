@@ -68,36 +68,53 @@ def resolve_failure(failure: Failure, *, resolution: str, outcome: ResolutionOut
     return failure
 
 
-def _entries(reports: Sequence[NewFailure]) -> list[Entry]:
-    """The reports taken apart; equal texts once."""
-    mask = Scrubber()
-    known: dict[tuple[ErrorType, str], tuple[str, Grouping]] = {}
-    entries = []
-    for report in reports:
+class _Texts:
+    """The texts of one bulk: equal ones are masked, taken apart and classified once."""
+
+    def __init__(self) -> None:
+        self.mask = Scrubber()
+        self._keys: dict[tuple[ErrorType, str], tuple[str, Grouping]] = {}
+        self._types: dict[tuple[ErrorType, str, str], ErrorType] = {}
+
+    def key(self, report: NewFailure) -> tuple[str, Grouping]:
+        """The message as it is kept, and what it is grouped by."""
         said = (report.error_type, report.message)
-        if said not in known:
-            masked = report.message if report.is_masked else mask.text(report.message)
+        if said not in self._keys:
+            masked = report.message if report.is_masked else self.mask.text(report.message)
             message = clip(masked, policy.MESSAGE_LIMIT)
-            known[said] = message, grouping(report.error_type.value, message)
-        entries.append(_entry(report, mask, *known[said]))
-    return entries
+            self._keys[said] = message, grouping(report.error_type.value, message)
+        return self._keys[said]
+
+    def type(self, reported: ErrorType, message: str, key: Grouping, command: str) -> ErrorType:
+        """The type that the message speaks for."""
+        said = (reported, message, command)
+        if said not in self._types:
+            self._types[said] = classify(
+                reported,
+                tool_code=key.tool_code,
+                error_class=key.error_class,
+                words=key.template,
+                message=message,
+                command=command,
+            )
+        return self._types[said]
 
 
-def _entry(report: NewFailure, mask: Scrubber, message: str, key: Grouping) -> Entry:
+def _entries(reports: Sequence[NewFailure]) -> list[Entry]:
+    texts = _Texts()
+    return [_entry(report, texts) for report in reports]
+
+
+def _entry(report: NewFailure, texts: _Texts) -> Entry:
     context, resolution = report.context, report.resolution
     if not report.is_masked:
-        context, resolution = mask.value(context), mask.text(resolution)
+        context, resolution = texts.mask.value(context), texts.mask.text(resolution)
+    message, key = texts.key(report)
     return Entry(
         agent_id=report.agent.pk,
         attempt_id=report.attempt.pk if report.attempt else None,
         error_type=report.error_type,
-        classified=classify(
-            report.error_type,
-            tool_code=key.tool_code,
-            error_class=key.error_class,
-            words=key.template,
-            command=command_of(context),
-        ),
+        classified=texts.type(report.error_type, message, key, command_of(context)),
         message=message,
         context=policy.bounded_context(context),
         ticket=report.ticket_id or policy.ticket_of(context),
