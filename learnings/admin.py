@@ -24,6 +24,7 @@ from learnings.models import (
     LearningRevision,
     Measurement,
 )
+from learnings.policy.record import summary
 from learnings.services import lifecycle, revisions
 from learnings.states import LearningStatus
 
@@ -218,8 +219,12 @@ class AnalysisRunAdmin(HistoryAdmin):
         "trigger",
         "started_at",
         "patterns_found",
-        "learnings_made",
-        "learnings_refreshed",
+        "summed_up",
     ]
     list_filter = ["trigger"]
     date_hierarchy = "started_at"
+
+    @admin.display(description="did")
+    def summed_up(self, run: AnalysisRun) -> str:
+        """What it did, in numbers; its page has the ids."""
+        return summary(run.did)

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from agents.api.fields import StrictSerializer
 from agents.api.views import validated
 from agents.clock import db_now
+from learnings.services import switch
 from monitoring import health, policy_uptime, queries
 from monitoring.definitions import DEFINITIONS
 from monitoring.policy_uptime import FULL, Seconds
@@ -72,6 +73,7 @@ def health_figures(*, period: str = DEFAULT_PERIOD, now: datetime) -> dict[str, 
         },
         "rollbacks": _rollbacks(now=now),
         "reviews": _reviews(now=now),
+        "injection": _injection(),
         "targets": {
             "retrySuccess": RETRY_SUCCESS,
             "rollbackSeconds": ROLLBACK_SECONDS,
@@ -195,6 +197,14 @@ def _system(*, now: datetime) -> dict[str, Any]:
         "messagesWaiting": watching.waiting,
         "messagesDead30d": watching.dead_30d,
     }
+
+
+def _injection() -> dict[str, Any]:
+    """Whether agents are told what was learned, and if not, since when, by whom and why."""
+    state = switch.state()
+    if state is None or state.on:
+        return {"on": True}
+    return {"on": False, "since": state.at, "by": state.by, "reason": state.reason}
 
 
 class HealthView(APIView):

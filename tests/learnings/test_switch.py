@@ -121,6 +121,16 @@ def test_what_was_planned_before_a_retirement_goes_out_without_it(world):
     assert "Known fix" not in again["attempt"]["instructions"]
 
 
+def test_health_says_how_it_stands(world):
+    assert get("health").json()["injection"] == {"on": True}
+
+    turn(world, on=False)
+
+    shown = get("health").json()["injection"]
+    assert (shown["on"], shown["by"], shown["reason"]) == (False, "max", "A bad one")
+    assert shown["since"].startswith("2026-11-19T12:00:01")
+
+
 def test_each_turn_is_audited_and_no_turn_is_not(world):
     turn(world, on=False)
     turn(world, on=False, after=2)
