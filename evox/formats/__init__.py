@@ -1,0 +1,1 @@
+"""How times are written: Django prefers these to its own of the language."""
