@@ -30,9 +30,9 @@ SELECT 'excluded', agent_id, started_at, coalesce(ended_at, %(until)s) FROM agen
 WHERE tstzrange(started_at, ended_at) && tstzrange(%(since)s, %(until)s)
   AND state = 'offline' AND agent_id = ANY (%(ids)s)
 UNION ALL
-SELECT 'expected', agent_id, started_at, alive_until + %(promise)s FROM agents_lifesegment
+SELECT 'expected', agent_id, promised_at, alive_until + %(promise)s FROM agents_lifesegment
 WHERE tstzrange(started_at, ended_at) && tstzrange(%(since)s - %(promise)s, %(until)s)
-  AND state = 'alive' AND promised AND agent_id = ANY (%(ids)s)
+  AND state = 'alive' AND promised_at IS NOT NULL AND agent_id = ANY (%(ids)s)
 UNION ALL
 SELECT 'listening', 0, started_at, alive_until FROM agents_listeningsegment
 WHERE tstzrange(started_at, ended_at) && tstzrange(%(since)s, %(until)s)

@@ -33,8 +33,8 @@ class LifeSegment(models.Model):
     started_at = models.DateTimeField()
     alive_until = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    promised = models.BooleanField(default=False)
-    """Whether a heartbeat outside of any session was in it: who sends one means to go on."""
+    promised_at = models.DateTimeField(null=True, blank=True)
+    """Of its first heartbeat outside of any session: who sends one means to go on."""
 
     class Meta:
         ordering = ["-id"]

@@ -32,13 +32,14 @@ _SEGMENTS = """
                 CASE WHEN seen.comes THEN greatest(s.started_at, %(now)s) END
             WHEN s.alive_until < %(now)s THEN s.alive_until
             WHEN seen.goes THEN greatest(s.started_at, %(now)s) END,
-        promised = s.promised OR seen.promises
+        promised_at = coalesce(s.promised_at, CASE WHEN seen.promises THEN %(now)s END)
     FROM seen WHERE s.agent_id = seen.id AND s.ended_at IS NULL
     RETURNING s.agent_id, s.ended_at
 ), opened AS (
-    INSERT INTO agents_lifesegment (agent_id, state, started_at, alive_until, promised)
+    INSERT INTO agents_lifesegment (agent_id, state, started_at, alive_until, promised_at)
     SELECT seen.id, CASE WHEN seen.goes THEN 'offline' ELSE 'alive' END, since,
-           CASE WHEN NOT seen.goes THEN since + seen.proof END, seen.promises
+           CASE WHEN NOT seen.goes THEN since + seen.proof END,
+           CASE WHEN seen.promises THEN since END
     FROM seen LEFT JOIN kept ON kept.agent_id = seen.id,
          LATERAL (SELECT greatest(kept.ended_at, %(now)s) AS since) AS start
     WHERE kept.agent_id IS NULL OR kept.ended_at IS NOT NULL
