@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.contrib.admin import ShowFacets, site
 from django.contrib.admin.apps import AdminConfig
@@ -15,7 +17,9 @@ class EvoxAdminConfig(AdminConfig):
     def ready(self) -> None:
         """Register everything, then take out what is dear, and the key library's own model."""
         super().ready()
-        for model_admin in map(type, site._registry.values()):  # noqa: SLF001 - Django offers no other way
+        registered = site._registry  # noqa: SLF001 - Django offers no other way.
+        kinds: set[Any] = {type(model_admin) for model_admin in registered.values()}
+        for model_admin in kinds:
             # Each choice of a filter would cost a count of the whole table.
             model_admin.show_facets = ShowFacets.NEVER
             model_admin.show_full_result_count = False
