@@ -32,8 +32,14 @@ _OUTWARD = re.compile(
     r"\b(?:push(?:es|ed|ing)?|deploy\w{0,5}|publish\w{0,3}|upload\w{0,3}|download\w{0,3}"
     r"|e-?mail\w{0,3}|send(?:s|ing)?|post(?:s|ed|ing)?|drop(?:s|ped)?|wip(?:e|es|ed|ing)"
     r"|eras(?:e|es|ed|ing)|delet\w{1,3}|credentials?|passwords?|secrets?|production|merge[sd]?"
-    r"|approv(?:e|es|ed|ing))\b",
+    r"|approv(?:e|es|ed|ing)|disabl\w{1,5})\b",
     re.IGNORECASE,
+)
+# What looks like another part of what agents are told.
+_FORGED = re.compile(
+    r"^\s{0,3}#{1,6}\s|\b(?:resolution|solution|fix|learning|instructions?|policy|rule|briefing)"
+    r"\s{0,3}(?:\([^)]{0,40}\)|\d{0,6})\s{0,3}:",
+    re.IGNORECASE | re.MULTILINE,
 )
 _LABEL = re.compile(r"^[\s*_#>-]{0,8}(outcome|rule|why|solution)[*_]{0,2}\s{0,4}:[*_]{0,2}", re.I)
 _KEYS = ("outcome", "rule", "why", "solution")
@@ -124,7 +130,10 @@ class Nothing:
 
 def read_answer(result: Any) -> Found | Nothing:
     """What a completed diagnosis says: a JSON object, one within a text, or labelled lines."""
-    said = next(_objects(result, DEEPEST), None)
+    try:
+        said = next(_objects(result, DEEPEST), None)
+    except RecursionError:
+        said = None
     if said is None:
         return Nothing("It came back without a rule.")
     if _text(said, "outcome").strip().lower() == NOTHING_FOUND:
@@ -150,8 +159,15 @@ def checked(*, rule: str, why: str, solution: str) -> Found:
 
 
 def _flags(text: str) -> list[str]:
-    foreign = ["foreign"] if is_foreign(text) else []
-    return review_flags(text) + foreign + (["outward"] if _OUTWARD.search(text) else [])
+    found = review_flags(text)
+    for name, has in (
+        ("foreign", is_foreign(text)),
+        ("outward", _OUTWARD.search(text)),
+        ("forged", _FORGED.search(text)),
+    ):
+        if has:
+            found.append(name)
+    return found
 
 
 def _cut(text: str, limit: int) -> str:

@@ -13,8 +13,9 @@ from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from agents import queries as agent_queries
-from agents.models import Agent, Attempt, Dispatch
+from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.services.dispatches import DuplicateKeyError, NewDispatch, create_dispatch
+from agents.services.records import audit
 from agents.states import FINISHED, AgentRole, AttemptOutcome, DispatchStatus, Priority
 from learnings.models import Learning, LearningRevision
 from learnings.policy import diagnosis as policy
@@ -31,7 +32,8 @@ MAX_ATTEMPTS = 2
 EVIDENCE_SHOWN = 10
 NOT_THE_LEAD = "not-the-lead"
 """The flag of an answer that somebody else gave: the work was handed on."""
-NO_LEAD = "No lead is registered, so nobody was asked what is behind the patterns."
+NO_LEAD = "No lead is registered, so nobody was asked what is behind it."
+NOT_ASKED = "not diagnosed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ def ask(*, now: datetime) -> tuple[int, str]:
         return 0, ""
     lead = agent_queries.lead()
     if lead is None:
+        _say_why(NO_LEAD, now)
         return 0, NO_LEAD
     with transaction.atomic():
         if not take_turn():
@@ -90,6 +93,16 @@ def ask(*, now: datetime) -> tuple[int, str]:
         for learning in chosen:
             _ask(learning, lead, now)
     return len(chosen), ""
+
+
+def _say_why(reason: str, now: datetime) -> None:
+    """Put it on the timelines of those whose turn it was, once each."""
+    waiting = [learning.pk for learning in unanswered()[: policy.MOST_OPEN]]
+    said = AuditEntry.objects.filter(
+        subject_kind="learning", subject_id__in=waiting, verb=NOT_ASKED
+    ).values_list("subject_id", flat=True)
+    for pk in sorted(set(waiting) - set(said)):
+        audit(NOT_ASKED, ("learning", pk), actor=lifecycle.POLICY, reason=reason, now=now)
 
 
 def _ask(learning: Learning, lead: Agent, now: datetime) -> None:

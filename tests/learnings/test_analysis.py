@@ -221,8 +221,8 @@ def test_guidance_stands_on_the_group_while_the_learning_is_told(world):
     analyse(Trigger.COMMAND, now=world.now)
 
     failure = world.fail()
-    assert "Missing import" in failure.group.guidance
-    assert len(failure.group.guidance) <= 280
+    assert "Missing import" in failure.known_fix
+    assert len(failure.known_fix) <= 280
 
     lifecycle.retire(world.the_learning().pk, actor="max", now=world.now)
     assert FailureGroup.objects.get(pk=group.pk).guidance == ""

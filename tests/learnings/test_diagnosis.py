@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 
+from agents.clock import db_now
 from agents.models import Agent, AuditEntry, Dispatch
+from agents.services.agents import seed_team
 from agents.services.dispatches import NewDispatch, create_dispatch
 from failures.models import FailureGroup
 from learnings.models import LearningRevision
@@ -17,6 +20,8 @@ from learnings.services.analysis import analyse, sweep
 from learnings.states import Trigger
 from recovery.services.claims import claim_work
 from recovery.services.reports import complete_dispatch
+from tests.learnings.test_hostile_payloads import PAYLOADS
+from tests.learnings.world import World
 
 GOOD = {
     "outcome": "fixed",
@@ -121,6 +126,8 @@ def test_without_a_lead_nobody_is_asked_and_it_says_so(world):
 
     assert (found.asked, found.why_not) == (0, diagnosis.NO_LEAD)
     assert not Dispatch.objects.exists()
+    [entry] = AuditEntry.objects.filter(verb="not diagnosed")
+    assert (entry.subject_id, entry.reason) == (world.the_learning().pk, diagnosis.NO_LEAD)
 
 
 def test_work_of_somebody_else_with_the_same_key_is_not_taken_for_the_question(world):
@@ -215,6 +222,14 @@ def test_an_answer_with_a_flag_is_told_to_nobody_unread(world, patterns_dir, cli
     told += "".join(file.read_text() for file in patterns_dir.iterdir())
     told += "".join(world.posts()) + FailureGroup.objects.get().guidance
     assert words[:20] not in told
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_a_hostile_answer_waits_flagged_in_each_of_its_parts(name):
+    for part in ("rule", "why", "solution"):
+        found = read_answer({"result": GOOD | {part: PAYLOADS[name]}})
+        assert isinstance(found, Found)
+        assert found.flags, part
 
 
 def test_an_answer_of_somebody_who_is_not_the_lead_waits(world):
@@ -328,6 +343,47 @@ def test_an_answer_about_a_learning_that_was_retired_meanwhile_changes_nothing(w
 
     assert LearningRevision.objects.get().reason == "The learning is retired."
     assert world.the_learning().version == 1
+
+
+@pytest.mark.parametrize("odd", ["\\ud800", "\\u0000", "\\u001b[2J", "\\u202e", "\\uffff"])
+def test_characters_that_no_row_can_hold_harm_nothing(world, odd):
+    failed_twice_over(world)
+    sweep(now=world.now)
+
+    text = json.dumps(GOOD).replace("compiler", f"com{odd}piler").replace("Import", f"Im{odd}port")
+    answer(world, text)
+    sweep(now=world.now)
+
+    revision = LearningRevision.objects.get()
+    assert revision.rule.startswith(("Import", "Im\uffffport", "Im[2Jport"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_sweeps_at_once_ask_once_and_read_once():
+    now = db_now()
+    seed_team(now=now)
+    world = World(now=now)
+    failed_twice_over(world)
+    analyse(Trigger.COMMAND, now=now)
+
+    def sweeps() -> None:
+        def one(_: int) -> None:
+            try:
+                diagnosis.sweep(now=now)
+            finally:
+                connections["default"].close()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(one, range(8)))
+
+    sweeps()
+    assert Dispatch.objects.count() == 1
+    answer(world, GOOD)
+    sweeps()
+
+    assert LearningRevision.objects.count() == 1
+    assert world.the_learning().version == 2
+    assert len([post for post in world.posts() if post.startswith("Learning updated")]) == 1
 
 
 def test_a_diagnosis_is_read_once_whatever_happens(world):
