@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Count, F, Max, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from agents.errors import NotFoundError
@@ -79,12 +79,12 @@ def patterns_without_learning(
     unwritten = set(counted.filter(n__gte=threshold).values_list("stands", flat=True))
     if not unwritten:
         return []
-    retired = Learning.objects.annotate(root=_ROOT_OF_LEARNING).filter(
-        root=OuterRef("root"), retired_at__isnull=False
-    )
     members = list(_held_for(unwritten).values_list("id", flat=True))
     found = _recent(now).filter(group__in=members)
-    return _patterns(_newer_than(found, retired), threshold=threshold)
+    ended = Learning.objects.filter(group__in=members, retired_at__gte=now - WINDOW)
+    return _patterns(
+        _newer_than(found, ended, of="root", by=_ROOT_OF_LEARNING), threshold=threshold
+    )
 
 
 def family_patterns(*, threshold: int, now: datetime) -> list[FamilyPattern]:
@@ -93,10 +93,10 @@ def family_patterns(*, threshold: int, now: datetime) -> list[FamilyPattern]:
     None of which a group is a pattern itself or has a learning. After a retirement only newer
     failures count; a rejection holds until its review date.
     """
-    retired = Learning.objects.filter(family=OuterRef("group__family"), retired_at__isnull=False)
     recent = _recent(now).exclude(group__family="")
+    ended = Learning.objects.filter(retired_at__gte=now - WINDOW).exclude(family="")
     found: list[Any] = list(
-        _newer_than(recent, retired)
+        _newer_than(recent, ended, of="group__family", by=F("family"))
         .order_by()
         .values("group__family")
         .annotate(n=Count("id"), names=ArrayAgg("agent__name", distinct=True))
@@ -154,11 +154,18 @@ def _holds(now: datetime) -> Q:
     return one_of("status", LIVE) | rejected
 
 
-def _newer_than(found: QuerySet[Failure], retired: QuerySet[Learning]) -> QuerySet[Failure]:
-    """Those after the last of `retired`, which may refer to the failure's `root`."""
-    last = Subquery(retired.order_by("-retired_at").values("retired_at")[:1])
-    newer = found.annotate(root=ROOT_OF_FAILURE).annotate(retired=last)
-    return newer.filter(Q(retired__isnull=True) | Q(created_at__gt=F("retired")))
+def _newer_than(
+    found: QuerySet[Failure], ended: QuerySet[Learning], *, of: str, by: F | Coalesce
+) -> QuerySet[Failure]:
+    """Without failures from before a retirement: `of` names in a failure what `by` is in `ended`.
+
+    Asked first, since a subquery for each failure would look at all learnings each time.
+    """
+    last = ended.order_by().values(about=by).annotate(at=Max("retired_at"))
+    older = Q(pk__in=[])
+    for about, at in last.values_list("about", "at"):
+        older |= Q(**{of: about, "created_at__lte": at})
+    return found.annotate(root=ROOT_OF_FAILURE).exclude(older)
 
 
 def _recent(now: datetime) -> QuerySet[Failure]:
