@@ -7,6 +7,7 @@ from typing import Any
 
 MOST_KEPT = 200
 
+FAILED = "failed"
 VERBS = (
     "made",
     "refreshed",
@@ -17,7 +18,7 @@ VERBS = (
     "retired",
     "reviewAsked",
     "announced",
-    "failed",
+    FAILED,
 )
 """The lists of a record: ids of learnings; under `failed`, of groups that were left."""
 
@@ -45,6 +46,11 @@ class Did:
     def touched(self) -> set[int]:
         """Learnings whose guidance may have changed."""
         return {pk for verb in ("made", "approved", "retired") for pk in self._ids[verb]}
+
+    @property
+    def learnings(self) -> set[int]:
+        """All to which anything was done."""
+        return {pk for verb, ids in self._ids.items() if verb != FAILED for pk in ids}
 
     def __bool__(self) -> bool:
         """Whether anything was done that is worth a record."""

@@ -79,7 +79,7 @@ def _sweep_a_little(now: datetime) -> AnalysisRun | None:
             run = _record(Trigger.SWEEP, len(fresh), did, now)
         sync_guidance(did.touched | set(out_of_step()))
     if run is not None:
-        documents.publish_all()
+        documents.publish_all(only=did.learnings)
     return run
 
 

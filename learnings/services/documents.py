@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,9 +58,14 @@ def publish(learning: Learning) -> bool:
     return written
 
 
-def publish_all() -> int:
-    """Bring the files of all published learnings up to date; how many were written."""
+def publish_all(only: Collection[int] | None = None) -> int:
+    """Bring the files of all published learnings, or `only` these, up to date.
+
+    Returns how many were written.
+    """
     published = Learning.objects.filter(published_at__isnull=False).order_by("id")
+    if only is not None:
+        published = published.filter(pk__in=only)
     return sum(publish(learning) for learning in published.iterator())
 
 

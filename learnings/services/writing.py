@@ -16,7 +16,7 @@ from learnings import queries
 from learnings.models import Learning
 from learnings.policy import drafts
 from learnings.policy.approval import POLICY, Case, lets_through
-from learnings.policy.record import Did
+from learnings.policy.record import FAILED, Did
 from learnings.queries import FamilyPattern, Pattern
 from learnings.services import lifecycle
 from learnings.services.coverage import COVERED
@@ -63,7 +63,7 @@ def _one(group: int, write: Callable[[], Learning], did: Did) -> None:
             learning = write()
     except DatabaseError:
         logger.exception("Group %s is left for the next run.", group)
-        did.add("failed", [group])
+        did.add(FAILED, [group])
     else:
         did.add("made", [learning.pk])
 
