@@ -233,12 +233,12 @@ def past_resolutions(groups: Collection[int]) -> list[PastResolution]:
 
 def learnings() -> LearningQuerySet:
     """All learnings, the newest first."""
-    return Learning.objects.all().order_by("-id")
+    return Learning.objects.prefetch_related("measurements").order_by("-id")
 
 
 def learning_by_id(pk: int) -> Learning:
     """That learning; raises NotFoundError."""
-    learning = Learning.objects.filter(pk=pk).first()
+    learning = learnings().filter(pk=pk).first()
     if learning is None:
         raise NotFoundError(f"There is no learning {pk}.")
     return learning

@@ -11,12 +11,15 @@ from agents.api.fields import ClippedTextField, StrictSerializer
 from agents.callers import Caller, CallerKind
 from failures.api.trust import TRUSTS, TrustField
 from failures.states import ErrorType, Trust
-from learnings.models import Learning
+from learnings.models import Learning, Measurement
 from learnings.policy.drafts import RULE_LIMIT, WAITING_SOLUTION
-from learnings.states import PUBLISHED, LearningOrigin, LearningStatus, Vote
+from learnings.policy.effect_words import said_of
+from learnings.services.effects import latest
+from learnings.states import PUBLISHED, LearningOrigin, LearningStatus, Verdict, Vote
 
 STATUSES = [status.value for status in LearningStatus]
 ERROR_TYPES = [error_type.value for error_type in ErrorType]
+VERDICTS = [verdict.value for verdict in Verdict]
 TEXT_LIMIT = 8_000
 
 
@@ -103,6 +106,29 @@ class VotesOut(serializers.Serializer[Learning]):
     irrelevant = serializers.IntegerField(source="irrelevant_count")
 
 
+class EffectOut(serializers.Serializer[Measurement]):
+    """The same mistake before agents were told and after, and what that comes to."""
+
+    since = serializers.DateTimeField()
+    complete = serializers.BooleanField()
+    failuresBefore = serializers.IntegerField(source="failures_before")
+    attemptsBefore = serializers.IntegerField(source="attempts_before")
+    failuresAfter = serializers.IntegerField(source="failures_after")
+    attemptsAfter = serializers.IntegerField(source="attempts_after")
+    exposedRepeats = serializers.IntegerField(source="exposed_repeats")
+    unexposedRepeats = serializers.IntegerField(source="unexposed_repeats")
+    ratio = serializers.FloatField(allow_null=True)
+    p = serializers.FloatField(allow_null=True)
+    untreated = serializers.IntegerField()
+    untreatedRatio = serializers.FloatField(source="untreated_ratio", allow_null=True)
+    words = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_words(self, measured: Measurement) -> list[str]:
+        """The same in sentences."""
+        return said_of(measured)
+
+
 class LearningOut(serializers.Serializer[Learning]):
     """A learning. Words that an agent wrote and nobody approved are shown to those who decide."""
 
@@ -125,6 +151,7 @@ class LearningOut(serializers.Serializer[Learning]):
     publishedAt = serializers.DateTimeField(source="published_at", allow_null=True)
     votes = VotesOut(source="*")
     verdict = serializers.SerializerMethodField()
+    effect = serializers.SerializerMethodField()
 
     @extend_schema_field(serializers.ChoiceField(choices=TRUSTS))
     def get_trust(self, learning: Learning) -> str:
@@ -132,9 +159,17 @@ class LearningOut(serializers.Serializer[Learning]):
         reviewed = learning.status in PUBLISHED or learning.template_only
         return (Trust.REVIEWED if reviewed else Trust.UNTRUSTED).value
 
+    @extend_schema_field(serializers.ChoiceField(choices=VERDICTS))
     def get_verdict(self, learning: Learning) -> str:
         """Whether it helped, as far as was measured."""
-        return "unproven"
+        measured = latest(learning)
+        return measured.verdict if measured else Verdict.UNPROVEN.value
+
+    @extend_schema_field(EffectOut(allow_null=True))
+    def get_effect(self, learning: Learning) -> dict[str, Any] | None:
+        """What was measured; null before that."""
+        measured = latest(learning)
+        return dict(EffectOut(measured).data) if measured else None
 
     def to_representation(self, instance: Learning) -> dict[str, Any]:
         """Its fields, without words that wait for approval unless they were asked for."""

@@ -36,6 +36,8 @@ class Page:
     template_only: bool = False
     """Whether no agent wrote a word of it."""
     retired_at: datetime | None = None
+    effect: Sequence[str] = ()
+    """What was measured of it, in sentences."""
 
 
 def fence(text: str) -> str:
@@ -66,6 +68,7 @@ def document(page: Page) -> str:
         f"Count: {page.count}",
         f"Agents: {', '.join(page.agents) or 'none'}",
         f"Evidence: {evidence or 'none'}",
+        f"Did it help? {' '.join(page.effect)}" if page.effect else "",
         f"Learning: [{page.learning_id}](/api/v1/learnings/{page.learning_id}),"
         f" version {page.version}",
         DATA_NOTICE,

@@ -15,6 +15,7 @@ VERBS = (
     "watched",
     "resolved",
     "regressed",
+    "judged",
     "retired",
     "reviewAsked",
     "announced",

@@ -20,7 +20,15 @@ from learnings.models import AnalysisRun, Learning
 from learnings.policy import drafts
 from learnings.policy.record import Did
 from learnings.queries import Pattern
-from learnings.services import diagnosis, documents, news, recurrence, retirement, writing
+from learnings.services import (
+    diagnosis,
+    documents,
+    effects,
+    news,
+    recurrence,
+    retirement,
+    writing,
+)
 from learnings.services.guidance import out_of_step, sync_guidance
 from learnings.services.locks import take_turn, wait_for_turn
 from learnings.states import Trigger
@@ -110,6 +118,8 @@ def _look_after(learnings: Sequence[int], did: Did, *, everything: bool, now: da
         did.add(verb, ids)
     recurrence.count_repeats(learnings)
     did.add("watched", recurrence.watch_repeated(now=now))
+    if everything:
+        did.add("judged", effects.measure(now=now))
     did.add("retired", retirement.retire_due(all_of_them=everything, now=now))
     did.add("reviewAsked", retirement.ask_reviews(now=now))
     did.add("approved", writing.approve_waiting(now=now))

@@ -17,6 +17,8 @@ from django.conf import settings
 
 from learnings.models import Learning
 from learnings.policy.documents import Page, document
+from learnings.policy.effect_words import said_of
+from learnings.services.effects import latest
 from learnings.states import LearningStatus
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ def page_of_learning(learning: Learning) -> Page:
         agents=learning.agents,
         evidence=sorted(learning.evidence),
         template_only=learning.template_only,
+        effect=said_of(measured) if (measured := latest(learning)) else (),
         retired_at=learning.retired_at,
     )
 
@@ -66,7 +69,8 @@ def publish_all(only: Collection[int] | None = None) -> int:
     published = Learning.objects.filter(published_at__isnull=False).order_by("id")
     if only is not None:
         published = published.filter(pk__in=only)
-    return sum(publish(learning) for learning in published.iterator())
+    rows = published.prefetch_related("measurements").iterator(chunk_size=500)
+    return sum(publish(learning) for learning in rows)
 
 
 def repair_missing() -> int:

@@ -14,7 +14,7 @@ from agents.models import AuditEntry
 from failures.services.guidance import log_and_answer
 from failures.services.log import NewFailure
 from failures.states import ErrorType
-from learnings.models import InjectionSwitch, Learning, LearningRevision
+from learnings.models import InjectionSwitch, Learning, LearningRevision, Measurement
 from learnings.services import effects, switch
 from learnings.services.analysis import analyse, sweep
 from learnings.services.briefing import brief, record_told
@@ -86,6 +86,7 @@ def test_the_page_says_to_whom_it_came_back(admin_client, learning, world):
 
 
 def test_the_page_says_what_was_measured_in_words(admin_client, learning, world):
+    Measurement.objects.all().delete()
     assert "Nothing was measured yet." in text_of(page_of(admin_client, learning))
     effects.measure(now=world.now + 24 * HOUR)
     text = text_of(page_of(admin_client, learning))

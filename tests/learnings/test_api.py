@@ -13,7 +13,7 @@ from learnings.states import Trigger
 FIELDS = {
     *("id", "slug", "category", "title", "problem", "solution", "rule", "scope", "status"),
     *("evidence", "agents", "count", "docPath", "publishedAt", "verdict"),
-    *("why", "version", "trust", "votes"),
+    *("why", "version", "trust", "votes", "effect"),
 }
 
 

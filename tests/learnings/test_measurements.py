@@ -111,9 +111,9 @@ def test_a_verdict_that_changed_is_told_once(world, attempts):
     learning = learn(world)
     attempts(100, start=world.now - SPAN, end=world.now + SPAN)
 
-    assert effects.measure(now=world.now + DAY) == [learning.pk]
-    assert effects.measure(now=world.now + 2 * DAY) == []
+    assert effects.measure(now=world.now + DAY) == []
     assert effects.measure(now=world.now + SPAN) == [learning.pk]
+    assert effects.measure(now=world.now + SPAN + DAY) == []
 
 
 def test_too_many_repeats_of_those_who_were_told_are_not_working_at_once(world, attempts):
@@ -276,3 +276,32 @@ def test_the_database_keeps_measurements_honest(world, fields, constraint):
         given["at"] = row.since - DAY
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Measurement.objects.create(**given)
+
+
+def test_the_weekly_run_measures_and_the_api_and_the_document_say_it(
+    world, attempts, client, patterns_dir
+):
+    pattern(world, "Missing import", failures=9)
+    learning = learn(world)
+    before = client.get(f"/api/v1/learnings/{learning.pk}").json()
+    assert (before["verdict"], before["effect"]["complete"]) == ("unproven", False)
+    attempts(100, start=world.now - SPAN, end=world.now + SPAN)
+
+    run = analyse(Trigger.WEEKLY, now=world.now + SPAN)
+
+    assert run.did["judged"] == [learning.pk]
+    told = client.get("/api/v1/learnings").json()["results"][0]
+    assert told["verdict"] == "working"
+    assert told["effect"]["failuresBefore"] == 9
+    assert told["effect"]["words"][-1].startswith("Working: it fell to 0.00 of its rate;")
+    document = (patterns_dir / f"{learning.slug}.md").read_text()
+    assert "Working: it fell to 0.00 of its rate;" in document
+
+
+def test_a_list_of_learnings_takes_one_statement_for_all_that_was_measured(world, client):
+    for n in range(5):
+        pattern(world, f"Missing {chr(97 + n) * 4} thing")
+    learn(world)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(client.get("/api/v1/learnings").json()["results"]) == 5
+    assert len([q for q in queries if "learnings_measurement" in q["sql"]]) == 1
