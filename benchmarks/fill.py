@@ -20,6 +20,8 @@ AT = "(%(now)s - make_interval(days => %(days)s) * (1 - n::float / %(n)s) - inte
 AGENT = "(1 + n %% %(agents)s)"
 TYPE = "(ARRAY['build','test','api','timeout','other'])[1 + n %% 5]"
 GROUPS = 2_000
+# Each tenth agent works without sessions.
+SESSION = "CASE WHEN n %% 10 > 0 THEN gen_random_uuid() END"
 
 
 def fill(*, dispatches: int, loose_failures: int, now: datetime) -> None:
@@ -114,6 +116,7 @@ def _attempts(spans: dict[str, Any]) -> None:
         agent_id=AGENT,
         strategy="'first_try'",
         claim="'a' || n",
+        session=SESSION,
         started_at=AT,
         ended_at=f"{AT} + interval '1 min'",
         outcome="'failed'",
@@ -128,6 +131,7 @@ def _attempts(spans: dict[str, Any]) -> None:
         agent_id=AGENT,
         strategy="'first_try'",
         claim="'b' || n",
+        session=SESSION,
         started_at=f"{AT} + interval '2 min'",
         ended_at=f"{AT} + interval '4 min'",
         outcome="'succeeded'",

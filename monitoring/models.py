@@ -97,6 +97,8 @@ class RolledHour(models.Model):
 
     hour = models.DateTimeField(unique=True)
     computed_at = models.DateTimeField()
+    version = models.BigIntegerField(default=0)
+    """Larger than any before it whenever a number of the hour changed: kept sums go by it."""
     retries_completed = models.PositiveIntegerField(default=0)
     """Dispatches that failed first in it, were retried, and were completed."""
     retries_ended = models.PositiveIntegerField(default=0)

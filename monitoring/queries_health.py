@@ -16,7 +16,7 @@ from monitoring.policy_uptime import Seconds
 from monitoring.queries_incidents import Course, Interventions, course, interventions
 from monitoring.queries_reviews import ReviewFigures, review_figures
 from monitoring.queries_rollbacks import RollbackFigures, rollback_figures
-from monitoring.queries_rolled import cut
+from monitoring.queries_rolled import cut, sums_by_agent
 from monitoring.queries_uptime import uptime_by_agent
 from monitoring.queries_work import RetrySuccess, Work, retry_success, work_by_agent
 from monitoring.targets import Facts, Target, targets
@@ -90,13 +90,14 @@ class Figures:
 def figures(*, now: datetime, window: timedelta) -> Figures:
     """All figures of the period, in a number of statements that no number of rows changes."""
     parts = cut(since=now - window, until=now)
+    sums = sums_by_agent(parts)
     team = list(queries.agents())
     return Figures(
         now=now,
         window=window,
         team=team,
-        uptime=uptime_by_agent(team, now=now, window=window, parts=parts),
-        work=work_by_agent(now=now, window=window, parts=parts),
+        uptime=uptime_by_agent(team, now=now, window=window, parts=parts, sums=sums),
+        work=work_by_agent(now=now, window=window, parts=parts, sums=sums),
         retries=retry_success(now=now, window=window, parts=parts),
         course=course(now=now, window=window),
         interventions=interventions(now=now, window=window),

@@ -15,7 +15,7 @@ from agents.models import Agent
 from agents.policy_pauses import Span
 from monitoring import policy_uptime
 from monitoring.policy_uptime import History, Seconds, Stretch, second
-from monitoring.queries_rolled import Cut, cut
+from monitoring.queries_rolled import Cut, cut, sums_by_agent
 
 PROMISE_LASTS = timedelta(hours=24)
 """So long an agent is expected after a heartbeat that it sent outside of any session."""
@@ -77,11 +77,6 @@ WHERE kind = 'stalled' AND opened_at < %(until)s AND agent_id = ANY (%(ids)s)
 _SPANS = f"{_LIFE} UNION ALL {_MEANT}"
 _SPANS_AND_WORK = f"{_SPANS} UNION ALL {_HELD}"
 
-_ROLLED = """
-SELECT agent_id, sum(up_s)::bigint, sum(down_s)::bigint, sum(excluded_s)::bigint,
-       sum(unknown_s)::bigint, sum(productive_s)::bigint
-FROM monitoring_hourlyfigures WHERE hour >= %s AND hour < %s GROUP BY agent_id
-"""
 _EVERYBODY = 0
 
 
@@ -132,24 +127,32 @@ def known(
 
 
 def uptime_by_agent(
-    agents: Iterable[Agent], *, now: datetime, window: timedelta, parts: Cut | None = None
+    agents: Iterable[Agent],
+    *,
+    now: datetime,
+    window: timedelta,
+    parts: Cut | None = None,
+    sums: Mapping[int, tuple[int, ...]] | None = None,
 ) -> dict[int, Seconds]:
     """What each second of the window was, by the agent's id; a new agent's begins with itself.
 
-    At most five statements: whole hours come from the rollups.
+    At most four statements: whole hours come from the rollups. `parts` and `sums` save asking for
+    them when the caller has them.
     """
     team = list(agents)
     since = now - window
     parts = parts or cut(since=since, until=now)
-    sums = _rolled(parts)
+    rolled = sums_by_agent(parts) if sums is None else sums
+    found = {agent: Seconds(*numbers[:5]) for agent, numbers in rolled.items()}
     for part in parts.live:
         at_edge = known(team, since=part.since, until=part.until, work=True)
         for pk, history in at_edge.histories.items():
-            sums[pk] = sums.get(pk, Seconds()) + policy_uptime.seconds_of(
+            found[pk] = found.get(pk, Seconds()) + policy_uptime.seconds_of(
                 history, listening=at_edge.listening, since=part.since, until=part.until
             )
     return {
-        agent.pk: _from_creation(sums.get(agent.pk, Seconds()), agent, since, now) for agent in team
+        agent.pk: _from_creation(found.get(agent.pk, Seconds()), agent, since, now)
+        for agent in team
     }
 
 
@@ -166,14 +169,6 @@ def stretches_by_agent(
         pk: policy_uptime.stretches(history, listening=found.listening, since=since, until=now)
         for pk, history in found.histories.items()
     }
-
-
-def _rolled(parts: Cut) -> dict[int, Seconds]:
-    if parts.rolled is None:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_ROLLED, [parts.rolled.since, parts.rolled.until])
-        return {agent: Seconds(*sums) for agent, *sums in cursor.fetchall()}
 
 
 def _from_creation(sums: Seconds, agent: Agent, since: datetime, until: datetime) -> Seconds:

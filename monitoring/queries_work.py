@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import connection
 
 from failures.states import ErrorType
-from monitoring.queries_rolled import Cut, cut
+from monitoring.queries_rolled import Cut, cut, sums_by_agent
 
 _TYPES = tuple(ErrorType)
+FIRST_OF_WORK = 5
+"""Where in the sums of hours attempts begin."""
 
 # Each part by itself: an OR over two ranges of one index reads all that lies between them.
 _EDGE = """
@@ -27,19 +29,7 @@ GROUP BY a.agent_id
 """
 _FIRST = _EDGE.replace("%(since)s", "%(first_since)s").replace("%(until)s", "%(first_until)s")
 _LAST = _EDGE.replace("%(since)s", "%(last_since)s").replace("%(until)s", "%(last_until)s")
-_WORK = f"""
-WITH parts (agent_id, succeeded, build, test, api, timeout, other) AS (
-    SELECT agent_id, sum(succeeded), sum(failed_build), sum(failed_test), sum(failed_api),
-           sum(failed_timeout), sum(failed_other)
-    FROM monitoring_hourlyfigures
-    WHERE hour >= %(rolled_since)s AND hour < %(rolled_until)s GROUP BY agent_id
-    UNION ALL {_FIRST} UNION ALL {_LAST}
-)
-SELECT agent_id, sum(succeeded)::bigint, sum(build)::bigint, sum(test)::bigint, sum(api)::bigint,
-       sum(timeout)::bigint, sum(other)::bigint
-FROM parts GROUP BY agent_id
-"""  # noqa: S608 - put together of the constants above
-
+_WORK = f"{_FIRST} UNION ALL {_LAST}"
 _BY_HOUR = _EDGE.replace(
     "SELECT a.agent_id,",
     "SELECT a.agent_id, date_trunc('hour', a.ended_at - interval '1 microsecond', 'UTC'),",
@@ -111,18 +101,29 @@ class RetrySuccess:
     under_way: int
 
 
-def work_by_agent(*, now: datetime, window: timedelta, parts: Cut | None = None) -> dict[int, Work]:
+def work_by_agent(
+    *,
+    now: datetime,
+    window: timedelta,
+    parts: Cut | None = None,
+    sums: Mapping[int, tuple[int, ...]] | None = None,
+) -> dict[int, Work]:
     """What each agent's attempts came to that ended in the window, by the agent's id.
 
-    `parts` saves asking for them when the caller has them. One statement, or two.
+    `parts` and `sums` save asking for them when the caller has them. At most three statements.
     """
     parts = parts or cut(since=now - window, until=now)
+    sums = sums_by_agent(parts) if sums is None else sums
+    found = {agent: _work(numbers[FIRST_OF_WORK:]) for agent, numbers in sums.items()}
     with connection.cursor() as cursor:
         cursor.execute(_WORK, parts.params())
-        return {
-            agent: Work(succeeded, dict(zip(_TYPES, failed, strict=True)))
-            for agent, succeeded, *failed in cursor.fetchall()
-        }
+        for agent, *numbers in cursor.fetchall():
+            found[agent] = found.get(agent, Work()) + _work(numbers)
+    return found
+
+
+def _work(numbers: Sequence[int]) -> Work:
+    return Work(numbers[0], dict(zip(_TYPES, numbers[1:], strict=True)))
 
 
 def work_by_hour(*, since: datetime, until: datetime) -> dict[tuple[int, datetime], Work]:
@@ -132,10 +133,7 @@ def work_by_hour(*, since: datetime, until: datetime) -> dict[tuple[int, datetim
     """
     with connection.cursor() as cursor:
         cursor.execute(_BY_HOUR, {"since": since, "until": until})
-        return {
-            (agent, hour): Work(succeeded, dict(zip(_TYPES, failed, strict=True)))
-            for agent, hour, succeeded, *failed in cursor.fetchall()
-        }
+        return {(agent, hour): _work(numbers) for agent, hour, *numbers in cursor.fetchall()}
 
 
 def retry_success(*, now: datetime, window: timedelta, parts: Cut | None = None) -> RetrySuccess:

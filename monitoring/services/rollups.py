@@ -58,6 +58,8 @@ WHERE hour >= %(reach)s AND hour < %(until)s
        SELECT date_trunc('hour', ended_at - interval '1 microsecond', 'UTC') FROM first_failures))
 ORDER BY computed_at, hour LIMIT %(rows)s
 """
+# The row's own sequence: it only grows, whatever is rolled back.
+_NEXT = "nextval(pg_get_serial_sequence('monitoring_rolledhour', 'id'))"
 _RETRIES = f"""
 WITH hours AS (SELECT unnest(%(hours)s::timestamptz[]) AS hour), found AS (
     SELECT h.hour, coalesce(r.completed, 0) AS completed, coalesce(r.ended, 0) AS ended,
@@ -66,10 +68,15 @@ WITH hours AS (SELECT unnest(%(hours)s::timestamptz[]) AS hour), found AS (
         {RETRIED.format(hour="h.hour", since="SINCE", until="UNTIL")}
     ) AS r ON TRUE
 )
-INSERT INTO monitoring_rolledhour
-    (hour, computed_at, retries_completed, retries_ended, retries_under_way)
-SELECT hour, %(now)s, completed, ended, under_way FROM found
+INSERT INTO monitoring_rolledhour AS old
+    (hour, computed_at, version, retries_completed, retries_ended, retries_under_way)
+SELECT hour, %(now)s, {_NEXT}, completed, ended, under_way FROM found
 ON CONFLICT (hour) DO UPDATE SET computed_at = excluded.computed_at,
+    version = CASE
+        WHEN old.hour = ANY (%(changed)s::timestamptz[]) OR
+             (old.retries_completed, old.retries_ended, old.retries_under_way) IS DISTINCT FROM
+             (excluded.retries_completed, excluded.retries_ended, excluded.retries_under_way)
+        THEN excluded.version ELSE old.version END,
     retries_completed = excluded.retries_completed, retries_ended = excluded.retries_ended,
     retries_under_way = excluded.retries_under_way
 """.replace("%(SINCE)s", "h.hour").replace("%(UNTIL)s", "h.hour + interval '1 hour'")  # noqa: S608 - put together of the constants above
@@ -86,6 +93,7 @@ ON CONFLICT (agent_id, hour) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])}
 WHERE ({", ".join(f"old.{name}" for name in _COLUMNS[2:])})
       IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _COLUMNS[2:])})
+RETURNING hour
 """  # noqa: S608 - put together of the constants above
 
 
@@ -140,10 +148,10 @@ def make(*, since: datetime, until: datetime, now: datetime) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(_COLUMNS)
         cursor.execute(_WRITE, columns)
-        changed: int = cursor.rowcount
+        changed = [hour for (hour,) in cursor.fetchall()]
         hours = [since + n * ONE_HOUR for n in range(round((until - since) / ONE_HOUR))]
-        cursor.execute(_RETRIES, {"hours": hours, "now": now})
-    return changed
+        cursor.execute(_RETRIES, {"hours": hours, "changed": list(set(changed)), "now": now})
+    return len(changed)
 
 
 def _was_there(agent: Agent, hour: datetime) -> bool:
@@ -207,7 +215,7 @@ def _count_retries_again(*, now: datetime) -> int:
         cursor.execute(_STALE, params)
         hours = [hour for (hour,) in cursor.fetchall()]
         if hours:
-            cursor.execute(_RETRIES, {"hours": hours, "now": now})
+            cursor.execute(_RETRIES, {"hours": hours, "changed": hours[:0], "now": now})
     return len(hours)
 
 
