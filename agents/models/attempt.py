@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from agents.models.agent import Agent
 from agents.models.dispatch import Dispatch
-from agents.models.fields import choices_of, exactly_when, one_of
+from agents.models.fields import SameTruth, among, choices_of
 from agents.states import AttemptOutcome, Strategy
 
 
@@ -49,11 +49,11 @@ class Attempt(models.Model):
         ordering = ["dispatch_id", "lease_epoch"]
         constraints = [
             models.CheckConstraint(
-                name="attempt_outcome_known", condition=one_of("outcome", AttemptOutcome)
+                name="attempt_outcome_known", condition=among("outcome", AttemptOutcome)
             ),
             models.CheckConstraint(
                 name="attempt_closed_has_end",
-                condition=exactly_when(
+                condition=SameTruth(
                     Q(outcome=AttemptOutcome.RUNNING.value), Q(ended_at__isnull=True)
                 ),
             ),

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from agents.models.agent import Agent
-from agents.models.fields import choices_of, exactly_when, one_of
+from agents.models.fields import SameTruth, among, choices_of, one_of
 from agents.states import FINISHED, DispatchStatus, Priority, Strategy
 
 _PENDING = Q(status=DispatchStatus.PENDING.value)
@@ -131,15 +131,15 @@ class Dispatch(models.Model):
         verbose_name_plural = "dispatches"
         constraints = [
             models.CheckConstraint(
-                name="dispatch_status_known", condition=one_of("status", DispatchStatus)
+                name="dispatch_status_known", condition=among("status", DispatchStatus)
             ),
             models.CheckConstraint(
                 name="dispatch_retrying_has_run_at",
-                condition=exactly_when(_RETRYING, Q(run_at__isnull=False)),
+                condition=SameTruth(_RETRYING, Q(run_at__isnull=False)),
             ),
             models.CheckConstraint(
                 name="dispatch_running_has_lease",
-                condition=exactly_when(
+                condition=SameTruth(
                     _RUNNING,
                     Q(lease_expires_at__isnull=False)
                     & Q(deadline_at__isnull=False)
@@ -151,7 +151,7 @@ class Dispatch(models.Model):
             ),
             models.CheckConstraint(
                 name="dispatch_finished_has_time",
-                condition=exactly_when(_FINISHED, Q(finished_at__isnull=False)),
+                condition=SameTruth(among("status", FINISHED), Q(finished_at__isnull=False)),
             ),
             models.CheckConstraint(
                 name="dispatch_blocked_has_reason", condition=~_BLOCKED | ~Q(reason="")

@@ -1,7 +1,7 @@
 """What the rows of a claim stand for: dispatches and attempts, as the database holds them now.
 
-A row brings only what could not be known before; ten timestamps that need not travel and be
-parsed are a good part of a claim in a batch.
+A row brings only what could not be known before: the rest need not be written out, travel and be
+read again.
 """
 
 from __future__ import annotations
