@@ -100,7 +100,6 @@ _LITERAL = re.compile(r"\b(?:None|True|False|nan|inf)\b|\[\]|\{\}|\(\)")
 _BUILD_NAME = re.compile(
     r"\b(?!__)(?:[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}"
     r"|_?[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}|_[A-Za-z]\w{0,60}|[A-Z]{2}[A-Z0-9]{0,40})\b"
-    r"|(?<!\w)(?:@@?|\$)[A-Za-z_]\w{0,60}\b"
 )
 _NAMED = re.compile(
     r"\b((?:named|called|user|username|for(?= [\w.-]{1,80} from <)) )"

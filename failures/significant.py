@@ -29,6 +29,7 @@ _ERROR_LINE = re.compile(
 # Clippy names the lint in each diagnostic only by the address of its page.
 _LINT_PAGE = re.compile(r"/rust-clippy/[^\s#]{1,60}#(\w{2,60})")
 _PLACED_LINE = re.compile(r"[\w./~@][^\s:]{0,300}:\d{1,7}(?::\d{1,7})?(?::|(?= -)) ?\S")
+_NUMBERED_LINE = re.compile(r"[A-Z]{1,8}-?\d{2,6}: ")
 # A line of the source that the message is about.
 _EXCERPT = re.compile(r"L?\d{0,7} ?\|")
 # A diagnostic of several lines may end in its code.
@@ -106,7 +107,9 @@ def _with_code_below(line: str, below: list[str]) -> str:
 
 
 def _continued(lines: list[str], index: int) -> str:
-    """A line that ends in a colon announces what the next one says."""
+    """A line that ends in a colon announces what the next one says, or where that is."""
     if lines[index].endswith(":") and index + 1 < len(lines):
+        if _NUMBERED_LINE.match(lines[index + 1]):
+            return lines[index + 1]
         return f"{lines[index]} {lines[index + 1]}"[:LONGEST_LINE]
     return lines[index]

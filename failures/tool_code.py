@@ -18,6 +18,7 @@ _LEAD = re.compile(
     r"|[^\s:]{1,300}\(\d{1,7}(?:,\d{1,7})?\):\s{1,4}"
     r"|[^\s:]{1,300}(?::\d{1,7}){1,2} (?=[A-Z]{1,8}\d{2,6}\b)"
     r"|[^\s:]{1,300}: line \d{1,7}(?:, col(?:umn)? \d{1,7})?[,:] "
+    r"|(?:[A-Za-z]{1,8}:\s{1,8}\d{1,7} \| ){1,3}"
     r"|\d{1,7}:\d{1,7}\s{1,8})"
     r"|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16}\s{1,4}"
     r"|\[?(?:ERROR|FATAL|CRITICAL|SEVERE|WARNING|WARN)\]?[:\s]\s{0,4}"
@@ -27,7 +28,7 @@ _LEAD = re.compile(
     r"|npm (?:ERR!|error)\s{1,4}|E\s{2,8}|FAILED \S{1,300} - |- (?=error|warning)|##\[error\]"
 )
 _NUMBERED = re.compile(
-    r"\[?([A-Z]{1,8}-?\d{2,6})\b(?:[:/(][a-z][\w/-]{1,80}\)?)?\]?(?::|[:\s]{0,3}(?=[\s:])) ?"
+    r"\[?([A-Z]{1,8}-?\d{2,6})\b(?:[:/(][a-z][\w/-]{1,80}\)?)?\]?(?: \||:|[:\s]{0,3}(?=[\s:])) ?"
 )
 # What the tool files under a category: `Style/Alias`, `lint/style/useConst`, `plugin(rule)`.
 _FILED = re.compile(
