@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from agents.admin_base import HistoryAdmin
+from monitoring import admin_hours  # noqa: F401 - registers what uptime is made of
 from monitoring.models import AuditFinding
 
 

@@ -25,6 +25,7 @@ class EvoxAdminSite(AdminSite):
     site_header = "EVOX"
     index_title = "Everything"
     site_url = "/"
+    enable_nav_sidebar = False  # The lists need the room.
     index_template = "monitoring/admin_index.html"
     login_form = AuthenticationForm
 

@@ -72,7 +72,7 @@ def needs_of(silent: Sequence[Silent], *, now: datetime) -> Needs:
     incidents, open_in_all = page_rows.asking(now=now)
     dispatches, work_in_all = page_rows.forgotten_work(now=now)
     told = page_rows.told(incidents)
-    known = {row.agent_id for row in incidents if row.kind == IncidentKind.SILENT}
+    known = page_rows.known_as_silent() if silent else set()
     fresh = [one for one in silent if one.agent.pk not in known]
     rows = [
         *(_of_incident(row, told.get(row.pk)) for row in incidents),

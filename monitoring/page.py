@@ -24,6 +24,9 @@ from monitoring.queries_rolled import cut
 from monitoring.queries_uptime import uptime_by_agent
 from monitoring.queries_work import Work, retry_success, work_by_agent
 
+AT_A_GLANCE = 20
+FIRST_AGENTS = 15
+
 
 @dataclass(frozen=True)
 class Page:
@@ -54,6 +57,16 @@ class Page:
     watching: health.Watching
     reviews: ReviewFigures
     completeness: str
+
+    @property
+    def first_agents(self) -> Sequence[AgentRow]:
+        """The worst, or all of a team that can be taken in at a glance."""
+        return self.agents if len(self.agents) <= AT_A_GLANCE else self.agents[:FIRST_AGENTS]
+
+    @property
+    def other_agents(self) -> Sequence[AgentRow]:
+        """Those that a large team's page shows when it is asked to."""
+        return self.agents[len(self.first_agents) :]
 
     @property
     def known(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from agents.models import Agent, Dispatch, Pause
 from agents.states import AgentStatus
@@ -14,7 +15,6 @@ from monitoring import marks, page_rows, queries
 from monitoring.marks import Mark
 from monitoring.page_strip import Availability, Strip, strip_of
 from monitoring.policy_uptime import Seconds
-from monitoring.queries_health import Figures
 from monitoring.queries_uptime import stretches_by_agent
 from monitoring.queries_work import Work
 
@@ -39,7 +39,20 @@ class AgentRow:
     pause: Pause | None
 
 
-def agent_rows(pauses: Mapping[int | None, Pause], figures: Figures) -> list[AgentRow]:
+class TeamFigures(Protocol):
+    """What is asked of figures here; see `queries_health.Figures`."""
+
+    @property
+    def now(self) -> datetime: ...
+    @property
+    def team(self) -> Sequence[Agent]: ...
+    @property
+    def uptime(self) -> Mapping[int, Seconds]: ...
+    @property
+    def work(self) -> Mapping[int, Work]: ...
+
+
+def agent_rows(pauses: Mapping[int | None, Pause], figures: TeamFigures) -> list[AgentRow]:
     """Every agent, worst first: in trouble, then with many failed attempts, then by name.
 
     The strips of the first AGENTS_SHOWN alone are drawn.
@@ -63,7 +76,7 @@ def _in_order(rows: list[AgentRow]) -> list[AgentRow]:
     )
 
 
-def _rows(pauses: Mapping[int | None, Pause], figures: Figures) -> list[AgentRow]:
+def _rows(pauses: Mapping[int | None, Pause], figures: TeamFigures) -> list[AgentRow]:
     now = figures.now
     held = queries.work_in_hand()
     troubled = page_rows.troubled_agents()

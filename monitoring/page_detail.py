@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,10 @@ from monitoring import queries
 from monitoring.marks import OUTCOME_MARKS, Mark
 from monitoring.page_agents import AgentRow, agent_rows
 from monitoring.page_incidents import IncidentRow, row_of
-from monitoring.queries_health import figures
+from monitoring.policy_uptime import Seconds
+from monitoring.queries_rolled import cut
+from monitoring.queries_uptime import uptime_by_agent
+from monitoring.queries_work import Work, work_by_agent
 
 SHOWN = 15
 WEEK = timedelta(days=7)
@@ -39,16 +42,37 @@ class AgentPage:
     failures: Sequence[Failure]
 
 
+@dataclass(frozen=True)
+class _Alone:
+    """The figures of one agent."""
+
+    now: datetime
+    team: Sequence[Agent]
+    uptime: Mapping[int, Seconds]
+    work: Mapping[int, Work]
+
+
+def _alone(agent: Agent, *, now: datetime) -> _Alone:
+    window = queries.DAY
+    parts = cut(since=now - window, until=now)
+    return _Alone(
+        now=now,
+        team=[agent],
+        uptime=uptime_by_agent([agent], now=now, window=window, parts=parts),
+        work=work_by_agent(now=now, window=window, parts=parts),
+    )
+
+
 def agent_page(agent: Agent, *, now: datetime) -> AgentPage:
     """The page of `agent` as of `now`: its last week, the newest first."""
     pauses = queries.pauses(now=now)
-    rows = agent_rows(pauses, figures(now=now, window=queries.DAY))
+    rows = [] if agent.retired_at else agent_rows(pauses, _alone(agent, now=now))
     attempts = Attempt.objects.filter(agent=agent, ended_at__gt=now - WEEK)
     failures = Failure.objects.filter(agent=agent, created_at__gt=now - WEEK)
     incidents = Incident.objects.filter(agent=agent).select_related("agent").order_by("-id")
     return AgentPage(
         agent=agent,
-        row=next((row for row in rows if row.agent.pk == agent.pk), None),
+        row=rows[0] if rows else None,
         attempts=[
             Tried(attempt, OUTCOME_MARKS[AttemptOutcome(attempt.outcome)])
             for attempt in attempts.select_related("dispatch").order_by("-ended_at")[:SHOWN]

@@ -67,6 +67,12 @@ def asking(*, now: datetime) -> tuple[list[Incident], int]:
     return rows, len(rows) if len(rows) < NEEDS_SHOWN else found.count()
 
 
+def known_as_silent() -> set[int]:
+    """Ids of the agents whose silence is an incident that isn't over, whoever has it by now."""
+    standing = Incident.objects.filter(kind=IncidentKind.SILENT.value, agent__isnull=False)
+    return set(standing.exclude(status=_RESOLVED).values_list("agent_id", flat=True))
+
+
 def forgotten_work(*, now: datetime) -> tuple[list[Dispatch], int]:
     """Blocked dispatches, and those that gave up within a week, that no incident speaks of."""
     spoken_of = Incident.objects.filter(dispatch=OuterRef("pk"), kind__in=_OF_WORK).filter(

@@ -72,6 +72,10 @@ def test_a_silent_agent_is_one_need_not_two(db):
 
     assert [need.what for need in page(now=later).needs.rows] == ["SAM has gone silent"]
 
+    incidents.acknowledge(Incident.objects.get().pk, actor="MAX", now=later)
+
+    assert page(now=later).needs.total == 0
+
 
 def blocked_work(sam) -> Incident:
     queue("Deploy", agent=sam)
