@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from agents.models import SystemBeat
 from agents.services.records import beat
+from failures.services.group_proposals import proposals
 from learnings import queries
 from learnings.models import AnalysisRun, Learning
 from learnings.policy import drafts
@@ -106,6 +107,9 @@ def _look_through(trigger: Trigger, now: datetime) -> AnalysisRun:
         since = _last_digest(now)
         week = drafts.iso_week(now)
         did.note("digest", news.post_digest(week, since=since, now=now))
+        if merges := len(proposals(now)):
+            did.note("mergesProposed", merges)
+            news.tell_of_merges(merges, week, now=now)
     did.add("announced", news.announce_pending(now=now))
     run = _record(trigger, len(found) + len(families), did, now)
     sync_guidance()

@@ -73,6 +73,18 @@ def post_digest(week: str, *, since: datetime, now: datetime) -> dict[str, objec
     return {"said": True, "messageId": message.pk, "unannounced": unheard}
 
 
+def tell_of_merges(count: int, week: str, *, now: datetime) -> None:
+    """Tell the lead, once a week, how many merges of groups wait for somebody's yes."""
+    send_message(
+        f"{count} proposed merge{'s' if count > 1 else ''} of failure groups: titles that"
+        " differ in one word, so probably one mistake each. The admin lists them under"
+        " Failure groups, Proposed merges; nothing is merged before somebody says so.",
+        to=agent_queries.lead() or team_channel(now=now),
+        dedup_key=f"merges-proposed:{week}",
+        now=now,
+    )
+
+
 def tell_owner(learning: Learning, text: str, *, key: str, now: datetime) -> None:
     """Write to whoever answers for it, once for each `key`: its owner, else the lead, else #dev."""
     named = agent_queries.active_agents().filter(name=learning.owner).first()

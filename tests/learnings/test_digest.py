@@ -122,3 +122,25 @@ def test_words_under_review_are_in_no_digest(world, told, settings):
     analyse(Trigger.WEEKLY, now=world.now + WEEK)
 
     assert not any("curl" in text for text in world.posts())
+
+
+def test_the_weekly_run_tells_the_lead_once_how_many_merges_are_proposed(world):
+    for word in ("alpha", "bravo", "charlie", "delta", "echo"):
+        world.fail(f"Nothing can be said about {word} in this place today")
+    for _ in range(2):
+        run = analyse(Trigger.WEEKLY, now=world.now)
+    analyse(Trigger.COMMAND, now=world.now)
+
+    assert run.did["mergesProposed"] == 1
+    told = Message.objects.filter(
+        to_agent=world.agent("MAX"), text__startswith="1 proposed merge of"
+    )
+    assert told.count() == 1
+
+
+def test_without_proposed_merges_nobody_is_told_of_any(world):
+    world.fail(times=3)
+    run = analyse(Trigger.WEEKLY, now=world.now)
+
+    assert "mergesProposed" not in run.did
+    assert not Message.objects.filter(text__contains="proposed merge").exists()
