@@ -41,6 +41,11 @@ _ATTRIBUTES = frozenset(
 _IN_URL = re.compile(
     r"://(?P<user>[^\s/?#\"'<>@:\\]{0,200}+)(?::(?P<value>[^\s\"'<>/\\]{1,300})(?<!@))?@(?=[\w\[.%-])"
 )
+# A password in a database's address may hold a slash that should have been escaped.
+_IN_DSN = re.compile(
+    r"(?:sql|postgres|mariadb|rediss?|mongodb|srv|amqps?|asyncpg|psycopg[23]?)://[^\s/:@\"'<>]{0,100}+:"
+    r"(?P<value>[^\s:@\"'<>/]{1,200}+/[^\s@\"'<>]{0,200}+)@(?=[\w\[.-])"
+)
 _IN_ENCODED_URL = re.compile(
     r"%3a%2f%2f(?P<user>(?:[\w.+-]|%(?!3a|40|2f)){0,100}+)%3a(?P<value>(?:[^\s%\"'&]|%(?!40|2f)){1,300}+)%40"
 )
@@ -85,6 +90,7 @@ def mask_addresses(text: str) -> str:
     if "@" in text:
         if "://" in text:
             text = _mask(_IN_URL, text, _url)
+            text = _mask(_IN_DSN, text, _password)
         if "@tcp(" in text or "@unix(" in text:
             text = _mask(_DSN, text, _password)
         if "thin:" in text:

@@ -44,7 +44,15 @@ _WHOSE_KEY = re.compile(
     r"|sharedaccess|service|client|deploy|ssh|storage|webhook|hmac|aes|license|subscription"
     r"|consumer|admin|server|security|session|data)[_\-. ]?\Z"
 )
-_KINDS = {"sig": "signature", "credentials": "credential", "identified by": "password"}
+_KINDS = {
+    "pass": "password",
+    "pwd": "password",
+    "iden": "password",
+    "sig": "signature",
+    "cred": "credential",
+    "sess": "session",
+}
+"""By how the word begins; of others the word is the kind."""
 
 
 def kind_of(text: str, start: int, word: str, tail: str) -> str | None:
@@ -56,14 +64,12 @@ def kind_of(text: str, start: int, word: str, tail: str) -> str | None:
         return None
     if word == "key":
         whose = _WHOSE_KEY.search(text[max(0, start - 14) : start].lower())
-        return f"{whose[1]}-key" if whose else None
+        if whose:
+            return f"{whose[1]}-key"
+        return "key" if text[start].isupper() and text[start - 1 : start] == "_" else None
     if word in _SHORT and not _is_word(text, start):
         return None
-    if word.startswith(("pass", "pwd")):
-        return "password"
-    if word.startswith("sess"):
-        return "session"
-    return _KINDS.get(word, word)
+    return _KINDS.get(word[:4]) or _KINDS.get(word[:3], word)
 
 
 def _is_word(text: str, start: int) -> bool:

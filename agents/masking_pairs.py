@@ -14,13 +14,16 @@ from agents.masking_names import TAIL, WORDS, kind_of
 from agents.masking_values import Style, is_mixed, is_secret, is_signature, looks_random, lower
 
 _QUOTED = (
-    r"\"(?:[^\"\\\n]|\\[^\n])*+\""
+    r"\"{3}(?:[^\"\n]|\"(?!\"\"))++\"{3}"
+    r"|'{3}(?:[^'\n]|'(?!''))++'{3}"
+    r"|\"(?:[^\"\\\n]|\\[^\n])*+\""
     r"|'(?:[^'\\\n]|\\[^\n])*+'"
     r"|`(?:[^`\\\n]|\\[^\n])*+`"
     # Within a string of JSON: its quotes are escaped, and the secret's own twice.
     r"|\\\"(?:[^\"\\\n]|\\\\\\\"|\\(?!\"))*+\\\""
     r"|\\'(?:[^'\\\n]|\\\\\\'|\\(?!'))*+\\'"
     r"|\\{2,7}\"(?:[^\"\\\n]|\\(?!\\{0,6}\"))*+\\{2,7}\""
+    r"|&quot;(?:[^&\n]|&(?!quot;))*+&quot;"
     r"|%22(?:[^%\s\"]|%(?!22))*+%22"
     r"|%27(?:[^%\s']|%(?!27))*+%27"
 )
@@ -50,7 +53,7 @@ def _following(separator: str) -> str:
     return (
         rf"(?P<tail>{TAIL})"
         rf"(?:>(?P<element>[^<\n]{{1,500}}+)(?=</)|"
-        r"(?:\\{0,7}[\"'`]\]?|%22|%27)?+"
+        r"(?:\\{0,7}[\"'`]\]?|%22|%27|&quot;)?+"
         rf"(?P<sep>{separator})(?P<gap>[ \t]*+(?:[|>][-+]?[ ]*\n\s*+)?){_WRAP}{_VALUE})"
     )
 
@@ -73,6 +76,7 @@ _BY_CHANCE: dict[str, Callable[[str], bool]] = {
     "signature": is_signature,
     "session": lambda value: len(value) > 15 and is_mixed(value),
     "auth": looks_random,
+    "key": lambda value: is_mixed(value) and is_signature(value),
 }
 """Kinds whose names stand for much else: what they hold must look drawn by chance."""
 _CAREFULLY = 600
@@ -192,7 +196,9 @@ def _inside_quotes(text: str, match: re.Match[str]) -> tuple[int, int]:
 
 
 def _width_of_quote(text: str, at: int) -> int:
-    if text[at] == "%":
+    if text[at] in "%&":
+        return 3 if text[at] == "%" else 6
+    if text.startswith(text[at] * 3, at) and text[at] != "\\":
         return 3
     width = 1
     while text[at + width - 1] == "\\":
@@ -246,7 +252,10 @@ def _fits(text: str, name: re.Match[str], kind: str, style: Style, sep: str, val
     if kind == "token" and before[-1:].isspace() and _OF_PARSERS.search(before.lower()):
         return len(value) > 15 and looks_random(value)
     alone = name[0] == "pass" and (not before or before[-1] in _LONE)
-    return not (alone and style is Style.COLON)
+    written = (
+        text[name.start()].isupper() or sep != ":" or text[name.end() + 1 : name.end() + 2] == " "
+    )
+    return not (alone and style is Style.COLON and written)
 
 
 def _whole_end(text: str, begin: int, sep: str, start: int, end: int) -> int:

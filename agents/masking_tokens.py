@@ -19,6 +19,7 @@ Judge = Callable[[str], bool]
 _ESCAPE_BEFORE = re.compile(
     r"(?:%[0-9A-Fa-f]{2}|\\+(?:[nrtbf]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|\[[0-9;]{0,8}m)\Z"
 )
+_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _DIGIT = re.compile(r"[0-9]")
 _UPPER = re.compile(r"[A-Z]")
 
@@ -38,6 +39,14 @@ def varied(text: str) -> bool:
     return len(set(text)) > 6
 
 
+def _issued(text: str) -> bool:
+    """Whether it is neither one letter over and over nor words, as stand-ins are."""
+    if not varied(text):
+        return False
+    pieces = _PIECE.findall(text)
+    return _DIGIT.search(text) is not None or len(text) < 3 * len(pieces)
+
+
 def _no_words(text: str) -> bool:
     # `sk-` and `pypi-` also start names of style classes and packages.
     if not varied(text) or not _DIGIT.search(text):
@@ -52,13 +61,13 @@ class Rule:
     kind: str
     hints: tuple[str, ...]
     pattern: re.Pattern[str]
-    judge: Judge = varied
+    judge: Judge = _issued
     inside: bool = False
     """Whether it may start within a word: its own text leaves no doubt."""
 
 
 def _rule(
-    kind: str, hints: str, pattern: str, judge: Judge = varied, *, inside: bool = False
+    kind: str, hints: str, pattern: str, judge: Judge = _issued, *, inside: bool = False
 ) -> Rule:
     return Rule(kind, tuple(hints.split()), re.compile(pattern), judge, inside)
 
@@ -133,7 +142,12 @@ TOKEN_RULES: tuple[Rule, ...] = (
     _rule("twilio-key", "SK AC", r"(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])"),
     _rule("huggingface-token", "hf_ api_org_", r"(?:hf|api_org)_[A-Za-z0-9]{30,}+(?![A-Za-z0-9_])"),
     _rule("linear-key", "lin_", r"lin_(?:api|oauth|wh)_[A-Za-z0-9]{24,}+"),
-    _rule("aws-access-key", "AKIA ASIA ABIA ACCA", r"A(?:KI|SI|BI|CC)A[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    _rule(
+        "aws-access-key",
+        "AKIA ASIA ABIA ACCA",
+        r"A(?:KI|SI|BI|CC)A[A-Z0-9]{16}(?![A-Za-z0-9])",
+        varied,
+    ),
     _rule(
         "aws-session-token",
         "ZXIvYXdz IQoJb3JpZ2lu",
@@ -172,6 +186,8 @@ _PEM_TAIL = re.compile(_PEM_END)
 _OWN = re.compile(r"(?:[:.]|%3A)[A-Za-z0-9_-]{32}")
 _RUN = re.compile(r"[A-Za-z0-9/+=]+")
 _ONLY_BREAKS = re.compile(rf"{_BREAK}{{0,8}}+")
+_TWILIO_ACCOUNT = re.compile(r"AC[0-9a-f]{32}(?![A-Za-z0-9])")
+_TWILIO_SECRET = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])")
 _AWS_SECRET = re.compile(r"(?:(?<=\\)[nrt])?+([A-Za-z0-9/+]{40,}+)(?![A-Za-z0-9=])")
 
 
@@ -211,6 +227,8 @@ def mask_tokens(text: str) -> str:
         text = _without_headless_pem(text)
     if "AKIA" in text or "ASIA" in text:
         text = _AWS_SECRET.sub(_aws_secret, text)
+    if "AC" in text and _TWILIO_ACCOUNT.search(text):
+        text = _TWILIO_SECRET.sub("[twilio-key]", text)
     for rule in TOKEN_RULES:
         for hint in rule.hints:
             if hint in text:

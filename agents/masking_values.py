@@ -47,9 +47,9 @@ _PROSE = frozenset(
 )
 _STAND_IN = re.compile(
     r"""\$(?:[A-Za-z_]\w*$|[{(]) | %\w+%$ | %\(?\w*\)?[sdr]$ | \{\{?|\#\{ | <[^>]*>?$ | &\w+$
-    | : | \#[0-9a-fA-F]{3,8}$ | \[[\w .:-]*\]+$ | \(\w* | @\w+@?$ | !\w+$ | ENC\[
+    | :|-[A-Za-z] | \#[0-9a-fA-F]{3,8}$ | \[[\w .:-]*\]+$ | \(\w* | @\w+@?$ | !\w+$ | ENC\[
     | (?:vault|op|ssm|arn|secret|awssm|gcpsm|file|https?|env|enc):
-    | (?:your|my|some|the|an?|insert|replace|put|enter|add)[-_ ][a-z_ -]*$
+    | (?:[Yy]our|YOUR|[Ii]nsert|INSERT|[Rr]eplace|REPLACE|[Ee]nter|ENTER)[-_ ]?[A-Za-z_ -]*$
     | .*(?:\*{3}|•{2}|…|xxxx|XXXX|<[a-z_ -]+>|\.\.\.$|\$\{\{?|%[sdr]|\{\w*\})
     | [*xX.\-_?\#•0=~]+$""",
     re.VERBOSE,
@@ -129,8 +129,8 @@ def _is_prose(value: str) -> bool:
 def _is_password(value: str, style: Style, *, last: bool) -> bool:
     if _WORDS.match(value):
         return _is_word_for_password(value, style, last=last)
-    if _NUMBER.match(value):
-        return len(value) > 3 and style in {Style.QUOTED, Style.TIGHT}
+    if _NUMBER.match(value) or _VERSION.match(value):
+        return value.isdigit() and len(value) > 3 and style in {Style.QUOTED, Style.TIGHT}
     if style is Style.WORD:
         return bool(_DIGIT.search(value)) and not value[0].isdigit()
     return True
@@ -139,16 +139,22 @@ def _is_password(value: str, style: Style, *, last: bool) -> bool:
 def _is_word_for_password(value: str, style: Style, *, last: bool) -> bool:
     named = bool(_NAMES.search(value))
     if style is Style.QUOTED:
-        return not named or (value.isalpha() and value.islower())
-    if named or "_" in value or style is Style.WORD:
+        return not named or _is_coined(value)
+    if "_" in value or style is Style.WORD or (named and not _is_coined(value)):
         return False
     return style is Style.TIGHT or (last and value.islower() and len(value) > 4)
+
+
+def _is_coined(value: str) -> bool:
+    """Whether it is a word that people make of such names, such as supersecret."""
+    return value.isalpha() and value.islower() and len(value) > 7
 
 
 def _is_token(value: str, kind: str, style: Style) -> bool:
     if _WORDS.match(value):
         sure = style in {Style.QUOTED, Style.TIGHT} and kind == "secret" and value.islower()
-        plain = "_" not in value and "." not in value and not _NAMES.search(value)
+        plain = not _NAMES.search(value) or _is_coined(value)
+        plain = plain and "_" not in value and "." not in value
         return (sure and plain and len(value) > 5) or _is_random(value)
     if _NUMBERED.match(value):
         sure = style in {Style.QUOTED, Style.TIGHT} and kind == "secret"
@@ -173,7 +179,7 @@ def _is_random(value: str) -> bool:
 
 def is_signature(value: str) -> bool:
     """Whether it is what signing makes: long, of one alphabet, drawn by chance."""
-    return len(value) > 19 and _SIGNATURE.match(value) is not None and _is_random(value)
+    return len(value) > 15 and _SIGNATURE.match(value) is not None and _is_random(value)
 
 
 def looks_random(value: str) -> bool:

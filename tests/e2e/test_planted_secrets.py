@@ -235,7 +235,7 @@ def talk(evox: Evox, plant: Planter) -> None:
     evox.made("POST", "postToChannel", plant.fill(said | {"channel": "dev"}))
     evox.made("POST", "v2/sendMessage", plant.fill(said | {"to": "MAX"}))
     evox.made("POST", "reportBlocked", plant.fill({"agentName": "SAM", "reason": "$T"}))
-    lesson = {"agent": "SAM", "category": "$T64", "content": "$T"}
+    lesson = {"agent": "SAM", "category": "$T40", "content": "$T"}
     learning = evox.made("POST", "submitLearning", plant.fill(lesson))["learningId"]
     evox.made("POST", "api/v1/learnings", plant.fill(lesson))
     vote = {"helpful": False, "agent": "LEO", "reason": "$T"}

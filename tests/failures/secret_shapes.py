@@ -352,6 +352,21 @@ JWT_SECRET='{secret}'
 GH_TOKEN={secret} gh pr list
 TWILIO_AUTH_TOKEN={hex}
 DD_API_KEY={hex}
+%22password%22%3A%22{password}%22
+&quot;password&quot;:&quot;{password}&quot;
+Client("AC0123456789abcdef0123456789abcdef", "{hex}")
+MAILGUN_KEY={secret}
+postgres://u:pa/{password}@h:5432/db
+user:sam pass:{password}
+password = '''{password}'''
+[('password', '{password}'), ('x', 'y')]
+-Dpassword={password}
+--db.password={password}
+"DB_PASSWORD" => "{password}"
+'password': b'{password}'
+csrfmiddlewaretoken={secret}
+JSESSIONID={secret}
+x-amz-security-token: {secret}
 """.strip().split("\n")
 """Where secrets without a shape of their own stand; in each `\\n` is a new line."""
 
