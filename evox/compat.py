@@ -30,6 +30,7 @@ from agents.services import agents as agent_services
 from agents.services.dispatches import NewDispatch, create_dispatch
 from agents.states import AgentStatus, Priority
 from evox import compat_inputs as inputs
+from failures.api.answers import answer
 from failures.api.incident_serializers import NewIncidentIn
 from failures.api.reading import new_failure
 from failures.api.serializers import FailureOut, NewFailureIn
@@ -65,7 +66,7 @@ class LogFailure(APIView):
         now = db_now()
         report = new_failure(arguments(request), caller_of(request), now=now)
         failure = log_and_answer(report, now=now)
-        return Response(FailureOut(failure).data, status=201)
+        return Response(answer(failure), status=201)
 
 
 class LogIncident(APIView):

@@ -23,6 +23,7 @@ from agents.callers import CallerKind
 from agents.clock import db_now
 from agents.errors import EvoxError, NotYoursError
 from failures import queries
+from failures.api.answers import answer
 from failures.api.reading import BulkReader, new_failure
 from failures.api.serializers import (
     BulkOut,
@@ -82,7 +83,7 @@ class FailureListView(GenericAPIView[Failure]):
             return Response({"results": self._log_many(request.data, now)}, status=207)
         report = new_failure(request.data, caller_of(request), now=now)
         failure = guidance.log_and_answer(report, now=now)
-        return Response(FailureOut(failure).data, status=201)
+        return Response(answer(failure), status=201)
 
     def _log_many(self, items: list[Any], now: datetime) -> list[dict[str, Any]]:
         if not 1 <= len(items) <= BULK:

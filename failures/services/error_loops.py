@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection
 
 from agents.models import Agent, Attempt, Dispatch
+from agents.services.statements import array, fetch
 from failures.services.opening import NewIncident, open_all
 from failures.states import IncidentKind
 
@@ -77,22 +77,23 @@ def open_loops(failures: Iterable[Seen], *, now: datetime) -> int:
         return 0
     looping = _looping(list(candidates.values()), now=now)
     news = {found.key: _incident(found) for found in looping}
-    return open_all(list(news.values()), now=now)
+    return open_all(list(news.values()), now=now) if news else 0
 
 
 def _looping(candidates: Sequence[Seen], *, now: datetime) -> list[Seen]:
-    params: dict[str, Any] = {
-        "n": list(range(len(candidates))),
-        "agent": [c.agent.pk for c in candidates],
-        "root": [c.root_pk for c in candidates],
-        "dispatch": [c.attempt.dispatch_id if c.attempt else None for c in candidates],
-        "ticket": [c.ticket_id for c in candidates],
-        "loop": settings.EVOX_ERROR_LOOP,
-        "since": now - DAY,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, params)
-        return [candidates[n] for (n,) in cursor.fetchall()]
+    found = fetch(
+        _COUNT,
+        {
+            "n": array(range(len(candidates))),
+            "agent": array(c.agent.pk for c in candidates),
+            "root": array(c.root_pk for c in candidates),
+            "dispatch": array(c.attempt.dispatch_id if c.attempt else None for c in candidates),
+            "ticket": array(c.ticket_id for c in candidates),
+            "loop": settings.EVOX_ERROR_LOOP,
+            "since": now - DAY,
+        },
+    )
+    return [candidates[n] for (n,) in found]
 
 
 def _incident(failure: Seen) -> NewIncident:

@@ -126,7 +126,8 @@ def _entry(report: NewFailure, texts: _Texts) -> Entry:
 def _store(reports: Sequence[NewFailure], entries: Sequence[Entry], now: datetime) -> None:
     if not entries:
         return
-    with transaction.atomic():
+    # Within somebody's transaction a savepoint of one's own would be two more round trips.
+    with transaction.atomic(savepoint=False):
         write(entries, now=now)
         _tell_of_roots([entry for entry in entries if entry.is_merged])
         open_loops(

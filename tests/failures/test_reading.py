@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
+from rest_framework.test import APIClient
 
 from agents.api.views import validated
 from failures.api.reading import _plainly_right, read
-from failures.api.serializers import ERROR_TYPES, NewFailureIn
+from failures.api.serializers import ERROR_TYPES, FailureOut, NewFailureIn
 from failures.models import Failure
-from tests.wire import post, rows
+from failures.queries import failures
+from tests.wire import get, post, rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=9)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
@@ -90,3 +93,14 @@ def test_a_bulk_registers_each_author_once_and_asks_for_it_once(django_assert_ma
     authors = Failure.objects.values_list("agent__name", flat=True)
     assert sorted(set(authors)) == ["LEO", "SAM"]
     assert len(rows()["Agent"]) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/v1/failures", "/logFailure"])
+def test_the_answer_to_a_report_is_what_the_serializer_makes_of_it(path: str, settings) -> None:
+    settings.EVOX_REQUIRE_KEY = False
+    body = RIGHT | {"context": {"ticketId": "T-1"}, "resolution": "Did it."}
+    told = APIClient().post(path, body, format="json").json()
+
+    assert told == json.loads(json.dumps(FailureOut(failures().get()).data, default=str))
+    assert told == get(f"failures/{told['id']}").json()

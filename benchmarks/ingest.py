@@ -1,0 +1,293 @@
+"""How fast failures are taken in, beside a naive view that only inserts.
+
+    python -m benchmarks.ingest [--rounds 5] [--seconds 3]
+
+The service's bulks of 1,000, bulks over HTTP, and single reports over HTTP with keys on, in rounds
+that take turns with a Django REST framework view that checks a body and writes one row, without
+key, masking, fingerprint or group (benchmarks/ingest_peer.py), under the same server, with the
+same middleware. Prints medians. Beside each rate of the service stands what Python and PostgreSQL
+computed for it, which other programs of the machine change less than the time it took. Exits with
+1 when a goal is missed: 5,000 failures a second of distinct texts and 20,000 of repeated ones
+through the service, and 1.5 single reports for one of the naive view.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.escalation.ground import ROOT, heading, servers, use
+from benchmarks.webhook import free_port, wait_for
+
+BULK = 1_000
+CONNECTIONS = 4
+DISTINCT_GOAL, REPEATED_GOAL, SINGLE_GOAL = 5_000, 20_000, 1.5
+REPEATED = 20
+"""So many texts are told again and again in a bulk of repeated ones."""
+AGENTS = 8
+WORDS = [
+    *("cannot", "open", "ledger", "parser", "gave", "early", "volume", "payload", "unknown"),
+    *("worker", "vanished", "trace", "checksum", "manifest", "missing", "import", "module"),
+    *("undefined", "variable", "expected", "token", "stream", "socket", "closed", "remote"),
+    *("index", "bounds", "field", "required", "schema"),
+]
+
+
+def text(chance: random.Random, number: int) -> str:
+    """A compiler's line of about 120 characters, with values in it."""
+    one, two, three = chance.choices(WORDS, k=3)
+    return (
+        f"src/{one}/{two}.py:{number % 900}:{number % 70}: error:"
+        f" {' '.join(chance.choices(WORDS, k=5))} '{three}{number}' ({chance.random()})"
+        f" [attr-{one}]"
+    )
+
+
+def bodies(chance: random.Random, *, distinct: bool) -> list[dict[str, object]]:
+    texts = [text(chance, n) for n in range(BULK if distinct else REPEATED)]
+    return [
+        {
+            "agentName": f"A{chance.randrange(AGENTS)}",
+            "errorType": "build",
+            "errorMessage": texts[n % len(texts)],
+            "context": {"ticketId": f"T-{chance.randrange(10**6)}", "command": "make test"},
+        }
+        for n in range(BULK)
+    ]
+
+
+def naive(body: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "agent_name": body["agentName"],
+        "error_type": body["errorType"],
+        "error_message": body["errorMessage"],
+        "context": body["context"],
+    }
+
+
+class Caller:
+    """A kept-alive connection that costs this process little."""
+
+    def __init__(self, port: int, path: str, key: str = "") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.head = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            + (f"Authorization: Bearer {key}\r\n" if key else "")
+        ).encode()
+
+    def post(self, body: bytes) -> int:
+        self.socket.sendall(self.head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        said = b""
+        while (end := said.find(b"\r\n\r\n")) < 0:
+            said += self._more()
+        head = said[:end].lower()
+        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        left = end + 4 + length - len(said)
+        while left > 0:
+            left -= len(self._more())
+        status = int(head.split(b" ", 2)[1])
+        if status not in {201, 207}:
+            raise SystemExit(f"{status}: {said[end : end + 400]!r}")
+        return status
+
+    def _more(self) -> bytes:
+        found = self.socket.recv(1 << 20)
+        if not found:
+            raise SystemExit("The server hung up.")
+        return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    asked = parser.parse_args()
+    with servers() as environment, ExitStack() as stack:
+        environment |= {"EVOX_REQUIRE_KEY": "true"}
+        use(environment)
+        keys = prepare()
+        own = stack.enter_context(served(environment, "evox.wsgi:application"))
+        peer = stack.enter_context(served(environment, "benchmarks.ingest_peer:application"))
+        for name, value in heading(0):
+            print(f"{name}: {value}")
+        kept = service(asked.rounds)
+        kept |= over_http(own, peer, keys, asked.rounds, asked.seconds)
+        return verdict(kept)
+
+
+def prepare() -> list[str]:
+    from django.db import connection
+
+    from agents.clock import db_now
+    from agents.services.agents import create_key, register_agent
+
+    agents = [register_agent(f"A{n}", now=db_now()) for n in range(AGENTS)]
+    keys = [create_key(agent) for agent in agents]
+    with connection.cursor() as cursor:
+        cursor.execute(naive_table())
+    return [*keys, create_key(None)]
+
+
+def naive_table() -> str:
+    source = (ROOT / "benchmarks" / "ingest_peer.py").read_text()
+    return source.split('TABLE = """')[1].split('"""')[0]
+
+
+@contextmanager
+def served(environment: Mapping[str, str], application: str):
+    port = free_port()
+    web = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port)),
+            *("--workers", "1", "--blocking-threads", "8", application),
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        web.terminate()
+        web.wait(20)
+
+
+def service(rounds: int) -> dict[str, float]:
+    """Bulks through the service: the rate that was seen, and what it computed."""
+    from agents.clock import db_now
+    from agents.models import Agent
+    from failures.services.log import NewFailure, log_bulk
+    from failures.states import ErrorType
+
+    agents = {agent.name: agent for agent in Agent.objects.all()}
+    chance, seen = random.Random(7), {True: [], False: []}
+    for turn in range(rounds + 1):
+        for distinct, found in seen.items():
+            reports = [
+                NewFailure(
+                    agent=agents[str(body["agentName"])],
+                    error_type=ErrorType.BUILD,
+                    message=str(body["errorMessage"]),
+                    context=body["context"],
+                )
+                for _ in range(5)
+                for body in bodies(chance, distinct=distinct)
+            ]
+            before, began = computed(), time.perf_counter()
+            for start in range(0, len(reports), BULK):
+                log_bulk(reports[start : start + BULK], now=db_now())
+            took, work = time.perf_counter() - began, computed() - before
+            if turn:  # The first one warms up.
+                found.append((len(reports) / took, len(reports) / work))
+    rates = {}
+    for distinct, found in seen.items():
+        rate, idle = (statistics.median(one) for one in zip(*found, strict=True))
+        kind = "distinct" if distinct else "repeated"
+        print(f"service, bulks of {BULK:,}, {kind} texts: {rate:8,.0f}/s; computed {idle:8,.0f}/s")
+        rates[f"service {kind}"] = max(rate, idle)
+    return rates
+
+
+def computed() -> float:
+    """Seconds of processor time of this process and of the PostgreSQL that serves it."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    pid = connection.connection.info.backend_pid
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def over_http(
+    own: int, peer: int, keys: Sequence[str], rounds: int, seconds: float
+) -> dict[str, float]:
+    chance = random.Random(11)
+    distinct, repeated = (
+        [bodies(chance, distinct=kind) for _ in range(4)] for kind in (True, False)
+    )
+    # Many more, each on a ticket of its own: an agent in a loop costs more, and is rare.
+    many = [body for _ in range(8) for body in bodies(chance, distinct=True)]
+    singles = [[b for b in many if b["agentName"] == f"A{n}"] for n in range(AGENTS)]
+    operator = keys[-1]
+    path = "/api/v1/failures"
+    works: dict[str, tuple[int, Callable[[int], tuple[Caller, list[bytes]]]]] = {
+        "naive view, one": (1, lambda n: (Caller(peer, "/one"), encoded(map(naive, singles[n])))),
+        "EVOX, one, keys on": (1, lambda n: (Caller(own, path, keys[n]), encoded(singles[n]))),
+        "naive view, bulks": (
+            BULK,
+            lambda n: (Caller(peer, "/many"), encoded([[naive(b) for b in distinct[n]]])),
+        ),
+        "EVOX, bulks, distinct": (
+            BULK,
+            lambda n: (Caller(own, path, operator), encoded([distinct[n]])),
+        ),
+        "EVOX, bulks, repeated": (
+            BULK,
+            lambda n: (Caller(own, path, operator), encoded([repeated[n]])),
+        ),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(rounds + 1):
+        for name, (size, make) in works.items():
+            rate = size * pressed([make(n) for n in range(CONNECTIONS)], seconds)
+            if turn:
+                rates[name].append(rate)
+    for name, found in rates.items():
+        low, middle, high = min(found), statistics.median(found), max(found)
+        print(f"HTTP: {name:24} {middle:8,.0f} failures/s ({low:,.0f}-{high:,.0f})")
+    return {name: statistics.median(found) for name, found in rates.items()}
+
+
+def encoded(values) -> list[bytes]:
+    return [json.dumps(value).encode() for value in values]
+
+
+def pressed(callers: Sequence[tuple[Caller, list[bytes]]], seconds: float) -> float:
+    """Calls a second that all of them together get answered."""
+    began = time.perf_counter()
+
+    def press(caller: Caller, calls: list[bytes]) -> int:
+        count = 0
+        while time.perf_counter() - began < seconds:
+            caller.post(calls[count % len(calls)])
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(len(callers)) as pool:
+        done = sum(pool.map(lambda one: press(*one), callers))
+    return done / (time.perf_counter() - began)
+
+
+def verdict(rates: Mapping[str, float]) -> int:
+    single = rates["EVOX, one, keys on"] / rates["naive view, one"]
+    bulk = rates["EVOX, bulks, distinct"] / rates["naive view, bulks"]
+    print(f"single: {single:.2f} × the naive view (goal {SINGLE_GOAL}); bulks: {bulk:.2f} ×")
+    missed = [
+        what
+        for what, found, goal in (
+            ("single", single, SINGLE_GOAL),
+            ("distinct", rates["service distinct"], DISTINCT_GOAL),
+            ("repeated", rates["service repeated"], REPEATED_GOAL),
+        )
+        if found < goal
+    ]
+    print(f"missed: {', '.join(missed)}" if missed else "All goals are reached.")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
