@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
@@ -153,6 +155,33 @@ def test_a_304_asks_the_database_twice_and_renders_nothing(client, now, monkeypa
         assert get_fragment(client, monkeypatch, at=now, etag=etag).status_code == 304
 
     assert len(asked) <= 1  # And the clock, which this test has set.
+
+
+def test_pages_are_gzipped_answers_of_the_api_are_not_and_the_etag_still_holds(client, now):
+    busy_day(now)
+    taking = {"Accept-Encoding": "gzip"}
+    plain, packed = client.get("/fragment"), client.get("/fragment", headers=taking)
+    assert packed["Content-Encoding"] == "gzip"
+    assert int(packed["Content-Length"]) == len(packed.content) < len(plain.content) / 3
+    assert gzip.decompress(packed.content) == plain.content
+    again = client.get("/fragment", headers={**taking, "If-None-Match": packed["ETag"]})
+    assert again.status_code == 304
+    assert "Content-Encoding" not in client.get("/api/v1/agents", headers=taking)
+
+
+def test_a_team_of_a_hundred_weighs_at_most_60_kb_in_all(client, now):
+    world = busy_day(now)
+    for n in range(110):
+        agent = Agent.objects.create(name=f"WORKER-{n:03}", created_at=now - timedelta(days=2))
+        work = world.queue(f"A piece of work with a name of some length {n}", ago=300)
+        world.claim(agent.name, work, ago=20 + n / 10)
+    page = client.get("/", headers={"Accept-Encoding": "gzip"})
+    assert page["Content-Encoding"] == "gzip"
+    files = [settings.BASE_DIR / "static" / "evox" / name for name in ("evox.css", "page.js")]
+    rest = sum(file.stat().st_size for file in files)
+    assert len(page.content) + rest <= 60_000
+    said = words(client.get("/"))
+    assert "100 more that stand no worse" in said or "85 more that stand no worse" in said
 
 
 def test_many_who_look_at_once_share_one_rendering(now):
