@@ -47,7 +47,7 @@ def compare(dispatches: int, calls: int) -> int:
     began = time.perf_counter()
     fill(dispatches=dispatches, loose_failures=dispatches, now=now)
     print(f"filled in {time.perf_counter() - began:.0f} s: {counted()}")
-    show("without hours, 30 d", timed(everything(now, month), 3, warm=1))
+    show("without hours, 30 d", timed(everything(now, month), 2, warm=0))
     print(f"hours added up: {added_up(now)}")
     full: list[float] = []
     for period, window in PERIODS.items():
