@@ -46,13 +46,42 @@ def told_to_max() -> list[str]:
     return list(mine.values_list("text", flat=True))
 
 
+def stands() -> tuple[int, int, str]:
+    """Exposed and unexposed repeats, and the status."""
+    row = Learning.objects.get()
+    return row.exposed_repeats, row.unexposed_repeats, row.status
+
+
 def test_a_mistake_is_learned_told_repeated_watched_and_resolved(keys):
     for _ in range(3):
         assert fails(keys["SAM"])["guidance"] == ""
     look()
     assert learning(keys)["status"] == "active"
 
-    # The next claim's briefing and the next failure's answer carry it, and both are written down.
+    claims_and_fails(keys)
+
+    # A fourth, fifth and sixth by agents that had been told.
+    fails(keys["LEO"])
+    fails(keys["SAM"])
+    look()
+    assert (learning(keys)["status"], told_to_max()) == ("active", [])
+    fails(keys["LEO"])
+    look()
+    look()
+    assert stands() == (3, 1, "watch")
+    [text] = told_to_max()
+    assert "doesn't hold: 3 failures" in text
+
+    # One that was never told counts apart.
+    fails(keys["MAX"])
+    look()
+    assert stands() == (3, 2, "watch")
+
+    is_resolved_and_comes_back(keys)
+
+
+def claims_and_fails(keys) -> None:
+    """The next claim's briefing and the next failure's answer carry it, and both are kept."""
     work = {"title": "Build it", "command": "make", "agentName": "LEO"}
     work_id = post("dispatches", work, key=keys["operator"]).json()["id"]
     held = post("dispatches/claim", {"agentName": "LEO"}, key=keys["LEO"]).json()
@@ -67,43 +96,22 @@ def test_a_mistake_is_learned_told_repeated_watched_and_resolved(keys):
     }
     # SAM hadn't been told before that one: a fault of delivery.
     look()
-    row = Learning.objects.get()
-    assert (row.exposed_repeats, row.unexposed_repeats, row.status) == (0, 1, "active")
+    assert stands() == (0, 1, "active")
 
-    # A fourth, fifth and sixth by agents that had been told.
-    fails(keys["LEO"])
-    fails(keys["SAM"])
-    look()
-    assert (learning(keys)["status"], told_to_max()) == ("active", [])
-    fails(keys["LEO"])
-    look()
-    look()
-    row.refresh_from_db()
-    assert (row.exposed_repeats, row.unexposed_repeats, row.status) == (3, 1, "watch")
-    [text] = told_to_max()
-    assert "doesn't hold: 3 failures" in text
 
-    # One that was never told counts apart.
-    fails(keys["MAX"])
-    look()
-    row.refresh_from_db()
-    assert (row.exposed_repeats, row.unexposed_repeats) == (3, 2)
-
-    # A resolution ends it.
-    group = row.group_id
+def is_resolved_and_comes_back(keys) -> None:
+    """A resolution ends the watch; what comes back after it has regressed, and the owner hears."""
+    group = Learning.objects.get().group_id
     body = {"status": "resolved", "resolution": "left-pad is vendored now."}
     assert patch(f"failure-groups/{group}", body, key=keys["SAM"]).status_code == 403
     assert patch(f"failure-groups/{group}", body, key=keys["MAX"]).status_code == 200
     look()
-    row.refresh_from_db()
-    assert (row.exposed_repeats, row.unexposed_repeats, row.status) == (0, 0, "active")
+    assert stands() == (0, 0, "active")
     assert len(told_to_max()) == 1
 
-    # What comes back after that has regressed, and its owner hears.
     fails(keys["SAM"])
     look()
     look()
-    row.refresh_from_db()
-    assert (row.exposed_repeats, row.status) == (1, "active")
+    assert stands() == (1, 0, "active")
     assert "has failed again since" in told_to_max()[1]
     assert len(told_to_max()) == 2
