@@ -5,13 +5,13 @@ Exact ones first, then those of the same code or class, then those that share wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db import connection
+from django.db.models import Count, Q, QuerySet
 
 from agents.models import Agent
 from agents.policy import clip
@@ -72,15 +72,16 @@ def similar(
     asked = scrub(clip(text, QUERY_LIMIT))
     kinds = _kinds(asked, error_type, limit=max(1, min(limit, MOST)))
     roots = {group.pk: group for group in queries.groups().filter(pk__in=kinds)}
-    fixed = _fixed(roots, asker)
-    totals = _totals(roots)
+    held = queries.member_ids_of(roots)
+    root_of = {member: root for root, members in held.items() for member in members}
+    fixed, totals = _fixed(root_of, asker), _totals(root_of)
     found = [
         Similar(
             group=roots[pk],
             kind=kind,
             name=_name(roots[pk]),
             resolutions=fixed.get(pk, []),
-            withheld=totals.get(pk, 0) - len(fixed.get(pk, [])),
+            withheld=totals[pk] - len(fixed.get(pk, [])),
         )
         for pk, kind in kinds.items()
         if pk in roots
@@ -133,34 +134,45 @@ def _by_words(groups: QuerySet[FailureGroup], text: str) -> list[int]:
     return closest(words, [(root, " ".join(texts)) for root, *texts in rows])
 
 
-def _fixed(roots: Iterable[int], asker: Asker) -> dict[int, list[Failure]]:
+# Newest first by index, of each group: some groups have more failures than anybody reads.
+_NEWEST_FIXED = """
+SELECT f.id FROM unnest(%(groups)s::bigint[]) AS g (id)
+CROSS JOIN LATERAL (
+    SELECT f.id FROM failures_failure f
+    WHERE f.group_id = g.id AND f.outcome = 'fixed' AND f.resolution <> ''
+      AND (%(agent)s::bigint IS NULL OR f.agent_id = %(agent)s::bigint)
+    ORDER BY f.id DESC LIMIT %(each)s) AS f
+"""
+
+
+def _fixed(roots: Mapping[int, int], asker: Asker) -> dict[int, list[Failure]]:
     """The newest that were fixed, of each root, as far as the asker may read what fixed them."""
-    found = _all_fixed(roots)
-    if not asker.reads_all:
-        if asker.agent is None:
-            return {}
-        found = found.filter(agent=asker.agent)
-    numbered = found.annotate(
-        number=Window(RowNumber(), partition_by=[F("root_pk")], order_by=[F("id").desc()])
-    )
-    newest = numbered.filter(number__lte=RESOLUTIONS_SHOWN).select_related("agent").order_by("-id")
+    if not roots or (asker.agent is None and not asker.reads_all):
+        return {}
+    params = {
+        "groups": list(roots),
+        "agent": asker.agent.pk if asker.agent and not asker.reads_all else None,
+        "each": RESOLUTIONS_SHOWN,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST_FIXED, params)
+        ids = [pk for (pk,) in cursor.fetchall()]
     fixed: dict[int, list[Failure]] = {}
-    for failure in newest:
-        fixed.setdefault(failure.root_pk, []).append(failure)
+    for failure in Failure.objects.filter(id__in=ids).select_related("agent").order_by("-id"):
+        of_root = fixed.setdefault(roots[failure.group_id], [])
+        if len(of_root) < RESOLUTIONS_SHOWN:
+            of_root.append(failure)
     return fixed
 
 
-def _totals(roots: Iterable[int]) -> dict[int, int]:
-    found: Any = _all_fixed(roots).order_by()
-    return dict(found.values("root_pk").annotate(n=Count("id")).values_list("root_pk", "n"))
-
-
-def _all_fixed(roots: Iterable[int]) -> QuerySet[Failure]:
-    wanted = list(roots)
-    held = Q(group__in=wanted) | Q(group__merged_into__in=wanted)
-    fixed = Failure.objects.filter(held, outcome=ResolutionOutcome.FIXED.value)
-    root: dict[str, Any] = {"root_pk": queries.ROOT_OF_FAILURE}
-    return fixed.exclude(resolution="").annotate(**root)
+def _totals(roots: Mapping[int, int]) -> Counter[int]:
+    """How many were fixed, of each root."""
+    found = Failure.objects.filter(group__in=roots, outcome=ResolutionOutcome.FIXED.value)
+    counted = found.exclude(resolution="").order_by().values("group_id").annotate(n=Count("id"))
+    totals: Counter[int] = Counter()
+    for row in counted:
+        totals[roots[row["group_id"]]] += row["n"]
+    return totals
 
 
 def _name(group: FailureGroup) -> str:

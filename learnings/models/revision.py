@@ -71,7 +71,8 @@ class LearningRevision(models.Model):
                 name="learningrevision_has_rule",
                 condition=~(_WAITING | _APPLIED) | ~Q(rule=""),
             ),
-            # A diagnosis is read once, a resolution proposed once, whatever became of it.
+            # A diagnosis is read once, a resolution proposed once for each learning that it is
+            # about (its group's and its family's), whatever became of it.
             models.UniqueConstraint(
                 name="learningrevision_once_a_diagnosis",
                 fields=["diagnosis"],
@@ -79,7 +80,7 @@ class LearningRevision(models.Model):
             ),
             models.UniqueConstraint(
                 name="learningrevision_once_a_failure",
-                fields=["failure_id"],
+                fields=["learning", "failure_id"],
                 condition=Q(failure_id__isnull=False),
             ),
             models.UniqueConstraint(

@@ -42,7 +42,9 @@ WITH ours AS (
         SELECT f.id, f.resolution, f.agent_id, f.outcome = 'fixed' AS fixed
         FROM failures_failure f
         WHERE f.group_id = pairs.group_id AND f.outcome <> 'none' AND f.resolution <> ''
-          AND NOT EXISTS (SELECT 1 FROM learnings_learningrevision r WHERE r.failure_id = f.id)
+          AND NOT EXISTS (
+              SELECT 1 FROM learnings_learningrevision r
+              WHERE r.failure_id = f.id AND r.learning_id = pairs.learning_id)
         ORDER BY fixed DESC, f.id DESC LIMIT 1) AS f
     ORDER BY pairs.learning_id, f.fixed DESC, f.id DESC
 )

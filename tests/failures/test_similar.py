@@ -6,12 +6,13 @@ import logging
 from urllib.parse import quote
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent
 from agents.services.agents import create_key, seed_team
 from failures.models import Failure, FailureGroup, GuidanceShown
+from failures.search import GROUP_WORDS, any_of
 from failures.services.log import NewFailure, log_failure, resolve_failure
 from failures.similarity import closest, likeness
 from failures.states import ErrorType, ResolutionOutcome
@@ -132,7 +133,8 @@ def test_a_page_in_a_browser_reads_no_fix():
 
 
 def test_who_looks_on_for_an_agent_reads_what_it_would():
-    fixed(TS, "Leo's", by="LEO")
+    group = fixed(TS, "Leo's", by="LEO").group_id
+    FailureGroup.objects.filter(pk=group).update(guidance="Use the type.")
 
     [found] = similar(TS, key=key_of(None), more="&agent=sam")
 
@@ -249,3 +251,21 @@ def test_texts_are_as_alike_as_the_words_they_share():
     assert likeness([], []) == 0
     texts = [(1, "payment"), (2, "payment gateway"), (3, "gateway payment"), (4, "disk")]
     assert closest(["payment", "gateway"], texts) == [2, 3, 1]
+
+
+def plan_of(rows) -> str:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
+        return rows.explain()
+
+
+def test_groups_are_found_by_the_index_of_their_words():
+    found = FailureGroup.objects.annotate(found_by=GROUP_WORDS).filter(found_by=any_of(["card"]))
+
+    assert "failuregroup_words" in plan_of(found)
+
+
+@pytest.mark.parametrize("word", ["a'b", "a b", "", "a|b"])
+def test_only_letters_and_digits_get_into_a_query(word):
+    with pytest.raises(ValueError, match="letters and digits"):
+        any_of(["good", word])

@@ -174,6 +174,8 @@ def test_a_claim_says_where_its_briefing_is(learned, world, client):
     body = {"agentName": "LEO"}
     claimed = client.post("/api/v1/dispatches/claim", body, content_type="application/json").json()
     assert not Injection.objects.exists()
+    number = claimed["dispatch"]["id"]
+    assert claimed["briefingUrl"] == f"/api/v1/agents/LEO/briefing?dispatch={number}"
 
     told = client.get(claimed["briefingUrl"]).json()
 

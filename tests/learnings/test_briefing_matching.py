@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from agents.clock import db_now
@@ -15,6 +15,7 @@ from agents.services.agents import create_key, seed_team
 from agents.services.dispatches import NewDispatch, create_dispatch
 from failures.models import FailureGroup, GuidanceShown
 from failures.policy import text_hash
+from failures.search import any_of
 from learnings.models import Injection, Learning
 from learnings.policy.ranking import tokens
 from learnings.services.analysis import analyse
@@ -255,3 +256,9 @@ def test_who_hit_a_member_of_a_merged_group_hit_the_group(learned, world):
     FailureGroup.objects.filter(pk=other.group_id).update(merged_into=learned.group_id)
 
     assert told(world, "LEO")[0][1] == "you hit it"
+
+
+def test_learnings_are_found_by_the_index_of_their_words(world):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
+        assert "learning_words" in Learning.objects.filter(words=any_of(["card"])).explain()
