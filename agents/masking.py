@@ -15,6 +15,7 @@ from agents.masking_pairs import mask_pairs, mask_value
 from agents.masking_tokens import mask_tokens, may_hold_token
 from agents.masking_values import lower
 
+_STEPS = (mask_tokens, mask_headers, mask_addresses, mask_arguments, mask_pairs)
 _ROUNDS = 5
 """A second round finds nothing, but where the first made two texts meet that were apart."""
 SHORTEST = 8
@@ -31,9 +32,11 @@ def scrub(text: str) -> str:
     """
     if len(text) < SHORTEST or not _may_hold_secret(text):
         return text
-    for _ in range(_ROUNDS):
-        masked = mask_pairs(mask_arguments(mask_addresses(mask_headers(mask_tokens(text)))))
-        if masked == text:
+    quiet = 0
+    for mask in _STEPS * _ROUNDS:
+        masked = mask(text)
+        quiet = quiet + 1 if masked == text else 0
+        if quiet == len(_STEPS):
             break
         text = masked
     return text

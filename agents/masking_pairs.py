@@ -8,60 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
-from agents.masking_names import TAIL, WORDS, kind_of
-from agents.masking_values import Style, is_mixed, is_secret, is_signature, looks_random, lower
-
-_QUOTED = (
-    r"\"{3}(?:[^\"\n]|\"(?!\"\"))++\"{3}"
-    r"|'{3}(?:[^'\n]|'(?!''))++'{3}"
-    r"|\"(?:[^\"\\\n]|\\[^\n])*+\""
-    r"|'(?:[^'\\\n]|\\[^\n])*+'"
-    r"|`(?:[^`\\\n]|\\[^\n])*+`"
-    # Within a string of JSON: its quotes are escaped, and the secret's own twice.
-    r"|\\\"(?:[^\"\\\n]|\\\\\\\"|\\(?!\"))*+\\\""
-    r"|\\'(?:[^'\\\n]|\\\\\\'|\\(?!'))*+\\'"
-    r"|\\{2,7}\"(?:[^\"\\\n]|\\(?!\\{0,6}\"))*+\\{2,7}\""
-    r"|&quot;(?:[^&\n]|&(?!quot;))*+&quot;"
-    r"|%22(?:[^%\s\"]|%(?!22))*+%22"
-    r"|%27(?:[^%\s']|%(?!27))*+%27"
-)
-_BARE = (
-    r"(?:[^\s\"'`,;&<>(){}\[\]|\\%]|%(?!2[267]|0a|0d|20|3b|7d)|\\(?![nrtbfu\"'`\\])"
-    r"|&(?=[^\s\"'`&=;]{1,30}(?:[\s;\"'`]|$))){1,200}+"
-)
-_SEPARATOR = (
-    r"\??\s{0,3}(?::=|=>|[=!]==?|=|%3d|%3a"
-    # A colon, and the type that an annotated name has before its value.
-    r"|(?<!:):(?!:)(?:\s{0,3}[a-z_][a-z_.\[\]|, ]{0,60}=(?!=))?+)"
-    # {"name": "DB_PASSWORD", "value": "…"}, also as YAML and XML.
-    r"|\s{0,3}[,:]?\s{0,30}[\"']?value[\"']?\s{0,3}[:=]"
-    r"|\ (?:is|was)(?::|(?=\ ))"
-    # .password("…"), setPassword("…")
-    r"|\((?=[\"'])"
-)
-_BLANK_SEPARATOR = r"[\"']?,?[ \t]{1,4}+"
-_WRAP = r"(?:(?:secret)?(?:str|bytes|string(?:::from)?|some|buffer\.from|atob)\((?=[\"'b]))?"
-_VALUE = (
-    rf"(?:\s{{0,40}}+[bruf]{{0,2}}(?P<quoted>{_QUOTED})|(?P<bare>{_BARE})"
-    r"|(?P<cut>\\{0,7}[\"'`][^\s\"'`\\]{1,200}+))"
+from agents.masking_grammar import BLANK, BLANK_NEXT, FOLLOWING, coarse, finder
+from agents.masking_names import WORDS, kind_of
+from agents.masking_values import (
+    Style,
+    is_mixed,
+    is_name,
+    is_secret,
+    is_signature,
+    looks_random,
+    lower,
 )
 
-
-def _following(separator: str) -> str:
-    return (
-        rf"(?P<tail>{TAIL})"
-        rf"(?:>(?P<element>[^<\n]{{1,500}}+)(?=</)|"
-        r"(?:\\{0,7}[\"'`]\]?|%22|%27|&quot;)?+"
-        rf"(?P<sep>{separator})(?P<gap>[ \t]*+(?:[|>][-+]?[ ]*\n\s*+)?){_WRAP}{_VALUE})"
-    )
-
-
-_FOLLOWING = re.compile(_following(_SEPARATOR))
-_BLANK = re.compile(_following(_BLANK_SEPARATOR))
 _SETTING = frozenset({"env", "arg", "set", "setx", "put"})
-_MASKED = r"(?!\s{0,40}[bruf]{0,2}\\{0,7}[\"'`%27]{0,3}\[[a-z-]{1,40}\])"
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
 _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
@@ -69,7 +29,7 @@ _NAME_BEFORE = re.compile(r"[\w.\-]*")
 _SETTER = re.compile(r"(?:\bset_?|\bwith_?|\.)\Z", re.IGNORECASE)
 _CALLED = re.compile(r"(?<=[\w.])[({\[]|(?<==)[\"'{]")
 """Code goes on: a call, an index, another argument."""
-_NAME_OF_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*[\"']")
+_NAME_OF_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _LONE = frozenset(" \t\n,;{(")
 _OF_PARSERS = re.compile(r"(?:expected|invalid|unknown|bad|next|last|illegal|token|near)[ \t]\Z")
 _BY_CHANCE: dict[str, Callable[[str], bool]] = {
@@ -87,20 +47,6 @@ variables or an attack holds as many.
 """
 
 
-@lru_cache(maxsize=256)
-def _finder(words: tuple[str, ...]) -> re.Pattern[str]:
-    """What finds these words; one of few, searched for from a literal, is many times as fast."""
-    return re.compile("|".join(WORDS[word] for word in words))
-
-
-@lru_cache(maxsize=64)
-def _coarse(words: tuple[str, ...]) -> re.Pattern[str]:
-    """What finds whole pairs: all that care would mask, and more."""
-    names = "|".join(WORDS[word] for word in words)
-    following = _following(f"{_SEPARATOR}|{_BLANK_SEPARATOR}").replace(_VALUE, _MASKED + _VALUE)
-    return re.compile(f"(?:{names}){following}")
-
-
 def mask_pairs(text: str) -> str:
     """`text` with the values of secret names replaced, their names kept."""
     shadow = lower(text)
@@ -108,10 +54,10 @@ def mask_pairs(text: str) -> str:
     if not words:
         return text
     pieces, done, at, judged = [], 0, 0, 0
-    for name in _finder(words).finditer(shadow):
+    for name in finder(words).finditer(shadow):
         if name.start() < at:
             continue
-        match = _FOLLOWING.match(shadow, name.end()) or _after_blank(shadow, name)
+        match = FOLLOWING.match(shadow, name.end()) or _after_blank(shadow, name)
         if match is None:
             continue
         judged += 1
@@ -129,7 +75,7 @@ def mask_pairs(text: str) -> str:
 
 def _mask_coarsely(text: str, shadow: str, words: tuple[str, ...], done: int, at: int) -> str:
     pieces = []
-    for match in _coarse(words).finditer(shadow, at):
+    for match in coarse(words).finditer(shadow, at):
         start, end = match.span(match.lastgroup or 0)
         pieces += [text[done:start], "[secret]"]
         done = end
@@ -140,7 +86,7 @@ def mask_value(name: str, value: str) -> str | None:
     """What stands for the whole `value` of the field `name`; None if no secret by its name."""
     name = name[-100:]
     shadow = lower(name)
-    for match in _finder(tuple(WORDS)).finditer(shadow):
+    for match in finder(tuple(WORDS)).finditer(shadow):
         kind = kind_of(name, match.start(), match[0], name[match.end() :])
         if kind is not None and kind not in _BY_CHANCE:
             return f"[{kind}]" if is_secret(value, kind, Style.QUOTED, last=True) else None
@@ -153,7 +99,8 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
     if end - start < 3 or (text[start] == "[" and text[end - 1] == "]"):
         return None
     sep = match["sep"] or ""
-    if "," in sep and text[name.start()].isupper() and _NAME_OF_VARIABLE.match(text, start):
+    listed = sep.startswith(",") and "value" not in sep
+    if listed and not _is_argument(text, name, match, text[start:end]):
         return None
     kind = kind_of(text, name.start(), name[0], text[name.end() : match.end("tail")])
     if kind is None:
@@ -183,6 +130,18 @@ def _is_value(
     if kind in _BY_CHANCE:
         return style in {Style.TIGHT, Style.QUOTED} and _BY_CHANCE[kind](value)
     return _fits(text, name, kind, style, sep, value)
+
+
+def _is_argument(text: str, name: re.Match[str], match: re.Match[str], value: str) -> bool:
+    """Whether a comma parts a name from its value, and not one name of a list from the next."""
+    begin = name.start()
+    if text[match.start("sep") - 1] not in "\"'`":
+        return False
+    if "--" in text[max(0, begin - 40) : begin]:
+        return True
+    if text[begin].isupper():
+        return not _NAME_OF_VARIABLE.match(value)
+    return not is_name(value)
 
 
 def _inside_quotes(text: str, match: re.Match[str]) -> tuple[int, int]:
@@ -221,6 +180,8 @@ def _style(match: re.Match[str], sep: str) -> Style:
 
 def _after_blank(shadow: str, name: re.Match[str]) -> re.Match[str] | None:
     """What follows after a mere blank: `--password …`, netrc's and SQL's `password …`."""
+    if not BLANK_NEXT.match(shadow, name.end()):
+        return None
     begin = name.start()
     before = shadow[max(0, begin - 90) : begin].split()
     inside = begin > 0 and not shadow[begin - 1].isspace()
@@ -229,7 +190,7 @@ def _after_blank(shadow: str, name: re.Match[str]) -> re.Match[str] | None:
     spoken = name[0] in {"password", "identified by"}
     if not (option or spoken or start.endswith("_") or (before and before[-1] in _SETTING)):
         return None
-    match = _BLANK.match(shadow, name.end())
+    match = BLANK.match(shadow, name.end())
     if match is None or option or (before and before[-1] in _SETTING):
         return match
     quoted = match.lastgroup == "quoted"

@@ -182,6 +182,11 @@ def is_signature(value: str) -> bool:
     return len(value) > 15 and _SIGNATURE.match(value) is not None and _is_random(value)
 
 
+def is_name(value: str) -> bool:
+    """Whether it may be a name of such a thing itself, or a mere word."""
+    return _WORDS.match(value) is not None or _NAMES.search(value) is not None
+
+
 def looks_random(value: str) -> bool:
     """Whether it is long, and no word, number, path or name of code."""
     if len(value) < 8 or _STAND_IN.match(value) or _NUMBER.match(value) or _PATH.match(value):
