@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Max, Prefetch, Q, QuerySet
@@ -13,8 +14,8 @@ from agents.models import Agent, Attempt, Dispatch, Pause, SystemBeat
 from agents.queries import active_agents
 from agents.services.pauses import running_pauses
 from agents.states import DispatchStatus
-from failures.models import Failure, Incident, IncidentEvent
-from failures.policy import group_title
+from failures.models import Failure, FailureGroup, Incident, IncidentEvent
+from failures.queries import ROOT_OF_FAILURE
 from failures.states import GroupStatus, IncidentKind, IncidentStatus, Severity
 from monitoring.queries_work import Work, work_by_agent
 from monitoring.queries_work import retry_success as _retry_success
@@ -180,39 +181,28 @@ def recent_dispatches() -> list[Dispatch]:
 
 
 def repeats(*, now: datetime, window: timedelta = WEEK) -> list[Repeat]:
-    """Groups of like failures seen three times or more in the window, the most frequent first."""
-    rows = (
-        Failure.objects.filter(created_at__gt=now - window, created_at__lte=now)
-        .exclude(group__status=GroupStatus.IGNORED.value)
-        .order_by()
-        .values(
-            "group_id",
-            "group__template",
-            "group__tool_code",
-            "group__error_class",
-            "group__error_type",
-        )
-        .annotate(
-            n=Count("id"), last=Max("created_at"), names=ArrayAgg("agent__name", distinct=True)
-        )
-        .filter(n__gte=REPEATS)
-        .order_by("-n", "-last")[:GROUPS_SHOWN]
+    """Mistakes seen three times or more in the window, the most frequent first, by their roots."""
+    # Django's stubs don't know the columns that `values` and `annotate` make.
+    seen: Any = Failure.objects.filter(created_at__gt=now - window, created_at__lte=now).order_by()
+    by_root = seen.values(root=ROOT_OF_FAILURE).annotate(
+        n=Count("id"), last=Max("created_at"), names=ArrayAgg("agent__name", distinct=True)
     )
-    return [
-        Repeat(
-            group_id=row["group_id"],
-            title=group_title(
-                row["group__template"],
-                tool_code=row["group__tool_code"],
-                error_class=row["group__error_class"],
-            ),
-            error_type=row["group__error_type"],
-            count=row["n"],
-            agents=row["names"],
-            last_at=row["last"],
-        )
-        for row in rows
-    ]
+    ignored = FailureGroup.objects.filter(status=GroupStatus.IGNORED.value).order_by()
+    often = by_root.exclude(root__in=ignored.values("pk")).filter(n__gte=REPEATS)
+    rows = list(often.order_by("-n", "-last")[:GROUPS_SHOWN])
+    roots = FailureGroup.objects.in_bulk([row["root"] for row in rows])
+    return [_repeat(roots[row["root"]], row) for row in rows]
+
+
+def _repeat(root: FailureGroup, row: dict[str, Any]) -> Repeat:
+    return Repeat(
+        group_id=root.pk,
+        title=root.title,
+        error_type=root.error_type,
+        count=row["n"],
+        agents=row["names"],
+        last_at=row["last"],
+    )
 
 
 def beat_of(name: str) -> datetime | None:
