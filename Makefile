@@ -1,6 +1,6 @@
 # Everything here is a short name for a command; nothing needs make.
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types demo bench
+.PHONY: help up test lint types demo screenshots bench
 python := .venv/bin/python
 port := $(or $(EVOX_PORT),8000)
 
@@ -21,8 +21,8 @@ lint: ## Check style, format and import contracts.
 types: ## Check types (needs a running ./scripts/up, or DATABASE_URL and REDIS_URL).
 	$(python) -m mypy
 
-demo: ## Run the demonstration, picture its page into docs/images/page.png, and stop it.
-	@mkdir -p docs/images
+demo: ## Run the demonstration, picture its work into screenshots/demo.png, and stop it.
+	@mkdir -p screenshots
 	@folder=$$(mktemp -d); EVOX_DATA_DIR=$$folder ./scripts/up --demo & up=$$!; \
 	trap 'kill $$up 2>/dev/null; wait $$up; EVOX_DATA_DIR='$$folder' ./scripts/up --purge' EXIT; \
 	for second in $$(seq 300); do \
@@ -33,7 +33,10 @@ demo: ## Run the demonstration, picture its page into docs/images/page.png, and 
 		curl -fs 'http://127.0.0.1:$(port)/api/v1/dispatches?status=exhausted' | grep -q '"id"' && break; \
 		sleep 1; \
 	done; sleep 10; \
-	$(python) scripts/screenshot.py http://127.0.0.1:$(port)/ docs/images/page.png --width 1280 --theme light
+	$(python) scripts/screenshot.py http://127.0.0.1:$(port)/work screenshots/demo.png --width 1280 --theme light
+
+screenshots: ## Picture every state of the page and of the admin into screenshots/.
+	./scripts/screenshots screenshots
 
 bench: ## Measure the fingerprint.
 	$(python) -m benchmarks.fingerprint

@@ -66,10 +66,10 @@ def strip_of(stretches: Sequence[Stretch], *, since: datetime, until: datetime) 
 
 
 def lasting(span: timedelta) -> str:
-    """A duration to the minute: 45 min, 2 h 7 min, 119 h."""
+    """A duration: 45 min, 2 h 7 min; from two days on in hours, 119 h."""
     minutes = round(span / timedelta(minutes=1))
     hours, rest = divmod(minutes, 60)
-    if hours >= 100 or (hours and not rest):
+    if hours >= 48 or (hours and not rest):
         return f"{hours} h"
     return f"{hours} h {rest} min" if hours else f"{rest} min"
 

@@ -54,7 +54,7 @@ def _picture(camera: Any, *, readme: bool) -> None:
 
     if readme:
         camera.fill(STATES["one-incident"])
-        camera.crop("/", README, height=1010)
+        camera.crop("/", README, height=965)
         size = README.stat().st_size
         print(f"{README}: {size} bytes")
         assert size <= README_BYTES

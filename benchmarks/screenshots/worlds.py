@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.db import connection, transaction
+
 from agents.models import Agent, AgentSession, Dispatch, LifeSegment, ListeningSegment
 from agents.services import pauses
 from agents.services.agents import create_key, register_agent, touch_agent
@@ -25,8 +27,11 @@ PARTS = ("sweeper", "watcher", "sender", "auditor")
 
 def heard(now: datetime, *, days: float = 31) -> None:
     """EVOX has been listening for days."""
-    ListeningSegment.objects.all().delete()
-    ListeningSegment.objects.create(started_at=now - timedelta(days=days), alive_until=now)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The web server says every few seconds that it listens.
+        cursor.execute("LOCK TABLE agents_listeningsegment IN EXCLUSIVE MODE")
+        ListeningSegment.objects.all().delete()
+        ListeningSegment.objects.create(started_at=now - timedelta(days=days), alive_until=now)
     for name in PARTS:
         beat(name, now=now)
 

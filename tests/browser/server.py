@@ -19,7 +19,7 @@ from django.test import Client
 from evox import env
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 90
+READY_SECONDS = 180
 
 
 class Server:

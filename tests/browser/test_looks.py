@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from agents.clock import db_now
 from agents.models import Dispatch
 from agents.services import pauses
+from benchmarks.screenshots.worlds import heard, lived
 from failures.models import Incident
 from learnings.services.submissions import NewLearning, submit_learning
 from learnings.states import LearningOrigin
@@ -25,10 +26,13 @@ GRAVE = {"serious", "critical"}
 
 @pytest.fixture
 def addresses(transactional_db) -> dict[str, str]:
-    """A busy day, and where its pages are."""
+    """A busy day of a team that was silent now and then, and where its pages are."""
     now = db_now()
     world = busy_day(now)
     watch(now=now)
+    for name in ("SAM", "ALEX", "MAX"):
+        lived(world.agent(name), (30, 14.5), (12.9, -0.05), now=now)
+    heard(now)
     pauses.pause(world.agent("QUINN"), until=world.at(-60), reason="Disk", actor="MAX", now=now)
     new = NewLearning(category="build", content="Pin the compiler. " * 12)
     learning = submit_learning(new, author="SAM", origin=LearningOrigin.AGENT, now=now)
