@@ -26,7 +26,7 @@ def family(world):
     """The learning of three groups that are no pattern each."""
     for text, name in ((ONE, "SAM"), (TWO, "SAM"), (THREE, "LEO")):
         world.fail(text, times=2, by=name)
-    analyse(Trigger.COMMAND, now=world.now)
+    analyse(Trigger.WEEKLY, now=world.now)
     return world.the_learning()
 
 
