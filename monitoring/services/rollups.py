@@ -33,8 +33,8 @@ AGAIN = timedelta(hours=6)
 REACH = timedelta(days=32)
 """How far back missing hours are made: the longest window, and some."""
 KEPT = timedelta(days=400)
-CHUNK = 24
-CHUNKS = 4
+CHUNK = 12
+CHUNKS = 8
 STALE_LIMIT = 100
 
 # Which of the older hours' retries may have changed: they were under way when the hour was made,
@@ -110,19 +110,22 @@ class RolledUp:
 
 
 def roll_up(*, now: datetime) -> RolledUp | None:
-    """One round; None when another is at it."""
+    """One round; None when another is at it. Each chunk is kept, whatever becomes of the next."""
+    done = RolledUp()
+    for since, until in _due(now=now):
+        with transaction.atomic():
+            if not _alone():
+                return None
+            changed = make(since=since, until=until, now=now)
+        hours = round((until - since) / ONE_HOUR)
+        done = RolledUp(done.hours + hours, done.changed + changed)
     with transaction.atomic():
         if not _alone():
             return None
-        done = RolledUp()
-        for since, until in _due(now=now):
-            changed = make(since=since, until=until, now=now)
-            hours = round((until - since) / ONE_HOUR)
-            done = RolledUp(done.hours + hours, done.changed + changed)
         stale = _count_retries_again(now=now)
         RolledHour.objects.filter(hour__lt=now - KEPT).delete()
         _forget(now=now)
-        return RolledUp(done.hours, done.changed, stale)
+    return RolledUp(done.hours, done.changed, stale)
 
 
 def make(*, since: datetime, until: datetime, now: datetime) -> int:
