@@ -331,7 +331,7 @@ def malformed(evox: Evox, plant: Planter) -> None:
             evox.call("POST", path, raw.encode("utf-8", "surrogatepass"))
         evox.call("POST", path, text.encode(), **{"Content-Type": "text/plain"})
     for path in ("nothing/{}", "api/v1/agents/{}", "admin/{}", "agents/{}", "api/v1/dispatches/{}"):
-        evox.call("GET", path.format(plant.text(60).replace("/", "-").replace("?", "")))
+        evox.call("GET", path.format(quote(plant.text(60), safe="")))
     for path in ("api/v1/failures", "api/v1/failures/similar", "api/v1/messages", "bootContext"):
         asked = {name: plant.text(60) for name in ("q", "agent", "ticket", "fingerprint", "token")}
         evox.call("GET", f"{path}?{urlencode(asked)}")
