@@ -65,7 +65,19 @@ class Groups(RuleBasedStateMachine):
     def step(self, data) -> None:
         type(self).steps += 1
         self.now += MINUTE
-        verbs = ["log", "log", "log", "merge", "merge", "split", "undo", "say", "guide", "there"]
+        verbs = [
+            "log",
+            "log",
+            "log",
+            "merge",
+            "merge",
+            "split",
+            "undo",
+            "say",
+            "say",
+            "guide",
+            "there",
+        ]
         verb = data.draw(st.sampled_from(verbs), label="verb")
         getattr(self, verb)(lambda label, found: data.draw(found, label=label))
 
@@ -129,7 +141,8 @@ class Groups(RuleBasedStateMachine):
         self.held = {**stays, **back}
 
     def say(self, draw) -> None:
-        letter = draw("of", st.sampled_from(LETTERS))
+        # Roots with members more often: what their members do to them is what may go wrong.
+        letter = draw("of", st.sampled_from(LETTERS + 2 * [h.root for h in self.held.values()]))
         to = draw("to", st.sampled_from(["resolved", "resolved", "ignored", "open", "regressed"]))
         legal = letter not in self.held and self.status[letter] in HAND.get(to, set())
         if not legal:
