@@ -8,22 +8,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.db.models import Count, Max, Prefetch, QuerySet
 
 from agents.models import Agent, Attempt, Dispatch, Pause, SystemBeat
 from agents.queries import active_agents
 from agents.services.pauses import running_pauses
 from agents.states import DispatchStatus
-from failures.models import Failure, FailureGroup, Incident, IncidentEvent
+from failures.models import Failure, FailureGroup, Incident
 from failures.queries import ROOT_OF_FAILURE
-from failures.states import GroupStatus, IncidentKind, IncidentStatus, Severity
+from failures.states import GroupStatus, IncidentStatus
 from monitoring.queries_work import Work, work_by_agent
 from monitoring.queries_work import retry_success as _retry_success
 
 DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
 REPEATS = 3
-NEEDS_SHOWN = 5
 RECENT_SHOWN = 16
 GROUPS_SHOWN = 10
 
@@ -51,30 +50,6 @@ class Repeat:
     count: int
     agents: Sequence[str]
     last_at: datetime
-
-
-@dataclass(frozen=True)
-class Needs:
-    """Dispatches that wait for a person, the newest first, and how many there are in all."""
-
-    dispatches: Sequence[Dispatch]
-    total: int
-
-
-@dataclass(frozen=True)
-class Incidents:
-    """Incidents that wait for a person, and how many there are in all."""
-
-    rows: Sequence[Incident]
-    total: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """Who heard of a dispatch that needs somebody, and when."""
-
-    name: str
-    at: datetime
 
 
 def attempt_figures(*, now: datetime, window: timedelta) -> AttemptFigures:
@@ -107,59 +82,11 @@ def work_in_hand() -> dict[int, list[Dispatch]]:
     return held
 
 
-def failures_by_agent(*, now: datetime, window: timedelta) -> dict[int, int]:
-    """How many failures each agent reported in the window, by the agent's id."""
-    rows = Failure.objects.filter(created_at__gt=now - window, created_at__lte=now)
-    return dict(rows.order_by().values_list("agent").annotate(n=Count("id")))
-
-
 def waiting_counts() -> dict[str, int]:
     """How many dispatches wait to be claimed, and how many wait for their retry."""
     waiting = (DispatchStatus.PENDING.value, DispatchStatus.RETRYING.value)
     rows = Dispatch.objects.filter(status__in=waiting).order_by()
     return dict(rows.values_list("status").annotate(n=Count("id")))
-
-
-def needs(*, now: datetime, window: timedelta) -> Needs:
-    """Blocked dispatches, and those exhausted in the window: nothing moves them but a person."""
-    waiting = Dispatch.objects.filter(
-        Q(status=DispatchStatus.BLOCKED.value)
-        | Q(status=DispatchStatus.EXHAUSTED.value, finished_at__gt=now - window)
-    )
-    shown = waiting.select_related("agent").order_by("-updated_at", "-id")[:NEEDS_SHOWN]
-    return Needs(dispatches=list(shown), total=waiting.count())
-
-
-def incident_needs(*, now: datetime) -> Incidents:
-    """Open incidents that are an error or worse, that nobody acknowledged and that don't rest.
-
-    Blocked and exhausted dispatches are left out: `needs` has them. The highest level first.
-    """
-    standing = Incident.objects.filter(
-        Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=now),
-        status=IncidentStatus.OPEN.value,
-        severity__in=(Severity.ERROR.value, Severity.CRITICAL.value),
-    ).exclude(
-        kind__in=(IncidentKind.BLOCKED.value, IncidentKind.EXHAUSTED.value),
-        dispatch__isnull=False,
-    )
-    shown = standing.order_by("-escalation_level", "opened_at")[:NEEDS_SHOWN]
-    rows = list(shown)
-    return Incidents(rows=rows, total=standing.count() if len(rows) == NEEDS_SHOWN else len(rows))
-
-
-def told(dispatches: Sequence[Dispatch], incidents: Sequence[Incident]) -> dict[str, Told]:
-    """Whom EVOX told last of these, by the dedup key of what they heard."""
-    keys = [f"{row.status}:{row.pk}" for row in dispatches]
-    keys += [row.dedup_key for row in incidents]
-    said = IncidentEvent.objects.filter(kind__in=("told", "escalated", "reminded"))
-    events = (
-        said.filter(incident__dedup_key__in=keys)
-        .exclude(incident__status=IncidentStatus.RESOLVED.value)
-        .order_by("at", "id")
-        .values_list("incident__dedup_key", "data__to", "at")
-    )
-    return {key: Told(name=str(to), at=at) for key, to, at in events}
 
 
 def recent_dispatches() -> list[Dispatch]:
