@@ -167,6 +167,27 @@ def test_a_young_hour_is_made_anew_and_an_old_one_is_left() -> None:
     assert sum(HourlyFigures.objects.values_list("succeeded", flat=True)) == 1
 
 
+def test_sums_that_are_kept_are_made_anew_when_one_of_their_hours_changes() -> None:
+    world = World(T0)
+    world.complete("SAM", world.queue("Compile", ago=200), ago=190)
+    sam = world.agent("SAM").pk
+    until_done(T0)
+    for outcome, counts in (("succeeded", (1, 0)), ("failed", (0, 1)), ("succeeded", (1, 0))):
+        Attempt.objects.update(outcome=outcome)
+        rollups.roll_up(now=T0)
+        for _ in range(2):
+            found = work_by_agent(now=T0, window=DAY)[sam]
+            assert (found.succeeded, found.failed) == counts
+
+
+def test_without_a_cache_the_same_is_said(settings) -> None:
+    busy_day(T0)
+    until_done(T0)
+    before = said(T0, DAY)
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1"}}
+    assert said(T0, DAY) == before
+
+
 def test_two_rounds_at_once_are_one() -> None:
     other = connections.create_connection("default")
     try:
