@@ -61,10 +61,14 @@ BLANK = re.compile(_following(_BLANK_SEPARATOR))
 _MASKED = r"(?!\s{0,40}[bruf]{0,2}\\{0,7}[\"'`%27]{0,3}\[[a-z-]{1,40}\])"
 
 
+# What was masked before is passed over without a look at it.
+_UNMASKED = rf"(?!{TAIL}[\"']?[:=] ?[\"']?\[[a-z-]{{1,40}}\])"
+
+
 @lru_cache(maxsize=256)
 def finder(words: tuple[str, ...]) -> re.Pattern[str]:
     """What finds these words; one of few, searched for from a literal, is many times as fast."""
-    return re.compile("|".join(WORDS[word] for word in words))
+    return re.compile(f"(?:{'|'.join(WORDS[word] for word in words)}){_UNMASKED}")
 
 
 @lru_cache(maxsize=64)

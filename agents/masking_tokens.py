@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 
 from agents.masking_values import is_mixed
 
@@ -184,8 +183,6 @@ TOKEN_RULES: tuple[Rule, ...] = (
 )
 
 _PEM_TAIL = re.compile(_PEM_END)
-_TAILS = 100
-"""So many end markers of one text are looked at; no log holds as many keys cut off."""
 _OWN = re.compile(r"(?:[:.]|%3A)[A-Za-z0-9_-]{32}")
 _RUN = re.compile(r"[A-Za-z0-9/+=]+")
 _ONLY_BREAKS = re.compile(rf"{_BREAK}{{0,8}}+")
@@ -264,7 +261,7 @@ def _aws_secret(match: re.Match[str]) -> str:
 def _without_headless_pem(text: str) -> str:
     """`text` without the base64 before an end marker whose beginning was cut off."""
     pieces, done, seen = [], 0, 0
-    for end in islice(_PEM_TAIL.finditer(text), _TAILS):
+    for end in _PEM_TAIL.finditer(text):
         start = _start_of_base64(text, seen, end.start())
         seen = end.end()
         if start is not None:

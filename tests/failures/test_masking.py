@@ -261,7 +261,16 @@ BURSTS = [
         "basic ",
     ),
     *("authorization: digest a", "cookie: a=", "cookie: a=b; ", "cookie", "ghp_", "sk-a", "eyJ"),
-    *("eyJaaaaaaaa.", "AKIA", "a/" * 20 + " ", "SG.", "SG." + "a" * 16 + ".", "hf_", "12345678:"),
+    *(
+        "eyJaaaaaaaa.",
+        "eyJ0",
+        "AKIA",
+        "a/" * 20 + " ",
+        "SG.",
+        "SG." + "a" * 16 + ".",
+        "hf_",
+        "12345678:",
+    ),
     *(
         "-----BEGIN PRIVATE KEY-----",
         "-----END PRIVATE KEY-----",
@@ -282,8 +291,14 @@ BURSTS = [
 ]
 
 
+GATES = (
+    "ghp_0123 AKIA 1// hooks.slack curl -u mysql -p https://@ password token auth cookie bearer "
+)
+"""Before each: a rule is tried only where its hints are."""
+
+
 def worst_texts() -> dict[str, str]:
-    texts = {repr(burst): (burst * (SIZE // len(burst) + 1))[:SIZE] for burst in BURSTS}
+    texts = {repr(burst): (GATES + burst * (SIZE // len(burst) + 1))[:SIZE] for burst in BURSTS}
     rng = random.Random(5)
     for n in range(4):
         texts[f"snippets {n}"] = "".join(rng.choices(SNIPPETS, k=SIZE // 3))[:SIZE]
