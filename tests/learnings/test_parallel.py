@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from agents.services.agents import seed_team
+from failures.fingerprint import fingerprint
 from failures.models import FailureGroup
 from learnings.models import AnalysisRun, Learning
 from learnings.services import lifecycle, switch
@@ -188,6 +189,54 @@ def test_retiring_and_sweeping_and_failing_at_once_end_without_a_deadlock(shared
     }
     told = Learning.objects.told().values_list("group_id", flat=True)
     assert not FailureGroup.objects.exclude(guidance="").exclude(pk__in=told).exists()
+
+
+def in_a_thread(pool: ThreadPoolExecutor, job):
+    def run():
+        try:
+            job()
+        finally:
+            connection.close()
+
+    return pool.submit(run)
+
+
+def test_the_switch_waits_for_whoever_writes_guidance_and_takes_that_away_too(
+    shared_world, settings
+):
+    settings.EVOX_LEARNING_APPROVAL = "review"
+    shared_world.fail(times=3)
+    analyse(Trigger.COMMAND, now=NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lifecycle.approve(Learning.objects.get().pk, actor="max", now=NOW)
+            off = in_a_thread(pool, lambda: switch.turn(on=False, actor="max", reason="r", now=NOW))
+            with pytest.raises(TimeoutError):
+                off.result(timeout=1)
+        off.result(timeout=30)
+
+    assert not FailureGroup.objects.exclude(guidance="").exists()
+
+
+def test_guidance_locks_groups_in_the_order_in_which_failures_are_logged(shared_world):
+    texts = sorted(
+        ["Missing import", "disk quota exceeded"], key=lambda text: fingerprint("build", text)
+    )
+    for text in reversed(texts):
+        shared_world.fail(text, times=3)
+    analyse(Trigger.COMMAND, now=NOW)
+    first, last = (FailureGroup.objects.get(fingerprint=fingerprint("build", t)) for t in texts)
+    assert first.pk > last.pk
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            FailureGroup.objects.select_for_update().get(pk=first.pk)
+            off = in_a_thread(pool, lambda: switch.turn(on=False, actor="max", reason="r", now=NOW))
+            with pytest.raises(TimeoutError):
+                off.result(timeout=1)
+            FailureGroup.objects.select_for_update(nowait=True).get(pk=last.pk)
+        off.result(timeout=30)
 
 
 def test_failures_logged_during_an_analysis_are_neither_refused_nor_lost(shared_world):
