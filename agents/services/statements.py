@@ -25,7 +25,8 @@ from psycopg.types.datetime import TimestamptzLoader
 Row = tuple[Any, ...]
 M = TypeVar("M", bound=models.Model)
 _TIMESTAMPTZ = psycopg.adapters.types["timestamptz"].oid
-_TIME = psycopg.adapters.get_loader(_TIMESTAMPTZ, Format.TEXT) or TimestamptzLoader
+TIME = psycopg.adapters.get_loader(_TIMESTAMPTZ, Format.TEXT) or TimestamptzLoader
+"""Reads an instant as psycopg does; for cursors of Django's that read thousands."""
 _NAMED = re.compile(r"%\((\w+)\)s")
 _KEPT_AS = "evox_line"
 
@@ -62,7 +63,7 @@ class _Line:
         self._names: dict[str, bytes] = {}
         self._transformer = Transformer.from_context(psycopg.RawCursor(raw))
         # Django's own is written in Python, and took more than all else of a row.
-        self._transformer.adapters.register_loader("timestamptz", _TIME)
+        self._transformer.adapters.register_loader("timestamptz", TIME)
 
     def fetch(self, text: str, values: Sequence[Any]) -> list[Row]:
         """The rows, or psycopg's error."""
