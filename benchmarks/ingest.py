@@ -38,6 +38,8 @@ DISTINCT_GOAL, REPEATED_GOAL, SINGLE_GOAL = 5_000, 20_000, 1.5
 REPEATED = 20
 """So many texts are told again and again in a bulk of repeated ones."""
 AGENTS = 8
+CALL = "@@@@"
+"""Stands for the number of the call in what is sent."""
 WORDS = [
     *("cannot", "open", "ledger", "parser", "gave", "early", "volume", "payload", "unknown"),
     *("worker", "vanished", "trace", "checksum", "manifest", "missing", "import", "module"),
@@ -63,7 +65,7 @@ def bodies(chance: random.Random, *, distinct: bool) -> list[dict[str, object]]:
             "agentName": f"A{chance.randrange(AGENTS)}",
             "errorType": "build",
             "errorMessage": texts[n % len(texts)],
-            "context": {"ticketId": f"T-{chance.randrange(10**6)}", "command": "make test"},
+            "context": {"ticketId": f"T-{CALL}-{chance.randrange(10**6)}", "command": "make test"},
         }
         for n in range(BULK)
     ]
@@ -300,7 +302,8 @@ def pressed(callers: Sequence[tuple[Caller, list[bytes]]], seconds: float) -> tu
     def press(caller: Caller, calls: list[bytes]) -> int:
         count = 0
         while time.perf_counter() - began < seconds:
-            caller.post(calls[count % len(calls)])
+            # No agent meets one mistake ten times on a ticket: that would be a loop, and told of.
+            caller.post(calls[count % len(calls)].replace(CALL.encode(), b"%04d" % count))
             count += 1
         return count
 

@@ -28,7 +28,7 @@ WHERE %(loop)s <= (SELECT count(*) FROM (
        AND f.agent_id = c.agent_id AND f.group_id = ANY (held.ids) LIMIT %(loop)s)
     UNION ALL
     (SELECT 1 FROM failures_failure f
-     WHERE c.dispatch_id IS NULL AND c.ticket_id <> '' AND f.ticket_id = c.ticket_id
+     WHERE c.dispatch_id IS NULL AND f.ticket_id <> '' AND f.ticket_id = c.ticket_id
        AND f.agent_id = c.agent_id AND f.group_id = ANY (held.ids) LIMIT %(loop)s)
     UNION ALL
     (SELECT 1 FROM failures_failure f

@@ -60,7 +60,11 @@ def test_what_is_plainly_right_is_right_and_says_the_same(data: Any) -> None:
     [{}, {"context": {"a": 1}}, {"resolution": " Did it. "}, {"agentName": " sam "}, {"odd": 1}],
 )
 def test_ordinary_reports_need_no_serializer(more: dict) -> None:
-    assert _plainly_right(RIGHT | more) is not None
+    found = _plainly_right(RIGHT | more) or {}
+
+    assert {name: value for name, value in found.items() if value is not None} == asked(
+        RIGHT | more
+    )
 
 
 def test_what_is_not_plainly_right_is_for_the_serializer_to_refuse() -> None:
