@@ -21,6 +21,7 @@ from agents.masking_values import (
     lower,
 )
 
+_SPOKEN = frozenset({"password", "identified by"})
 _SETTING = frozenset({"env", "arg", "set", "setx", "put"})
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
 _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\]*+")
@@ -183,11 +184,19 @@ def _after_blank(shadow: str, name: re.Match[str]) -> re.Match[str] | None:
     if not BLANK_NEXT.match(shadow, name.end()):
         return None
     begin = name.start()
+    if shadow[begin - 1 : begin] == " " and name[0] not in _SPOKEN:
+        # The common case, told by the last few characters.
+        is_set = _SETTING.intersection(shadow[max(0, begin - 8) : begin].split()[-1:])
+        return BLANK.match(shadow, name.end()) if is_set else None
+    return _after_blank_in_line(shadow, name, begin)
+
+
+def _after_blank_in_line(shadow: str, name: re.Match[str], begin: int) -> re.Match[str] | None:
     before = shadow[max(0, begin - 90) : begin].split()
     inside = begin > 0 and not shadow[begin - 1].isspace()
     start = before.pop() if inside and before else ""
     option = start.lstrip("\"'[(").startswith("--") or start == "require"
-    spoken = name[0] in {"password", "identified by"}
+    spoken = name[0] in _SPOKEN
     if not (option or spoken or start.endswith("_") or (before and before[-1] in _SETTING)):
         return None
     match = BLANK.match(shadow, name.end())
