@@ -43,6 +43,7 @@ def main() -> int:
     with servers() as environment:
         use(environment)
         import learnings.services.analysis  # noqa: F401 - the code of this moment, not of later
+
         for name, value in heading(0):
             print(f"{name}: {value}")
         named, groups = fill(messages, asked.rows)

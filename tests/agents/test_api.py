@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from datetime import timedelta
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_agents_are_listed_by_name_in_pages() -> None:
 
 def test_one_agent_is_found_in_any_case_with_its_work() -> None:
     dispatch = post("dispatches", BUILD).json()
-    terms = Terms(lease=services.timedelta(minutes=5), deadline=services.timedelta(hours=4))
+    terms = Terms(lease=timedelta(minutes=5), deadline=timedelta(hours=4))
     claim_dispatches(Agent.objects.get(name="SAM"), terms=terms, now=T0)
 
     assert get("agents/sam").json()["dispatch"] == dispatch["id"]
