@@ -13,6 +13,8 @@ from agents.states import DispatchStatus
 from failures.models import Incident
 from failures.states import IncidentKind, IncidentStatus
 from learnings import queries as learning_queries
+from learnings.policy.effect_words import said_of
+from learnings.services.effects import latest
 from learnings.states import LearningStatus
 from monitoring import page_detail, page_incidents, page_rows
 from monitoring.marks import DISPATCH_MARKS, LEARNING_MARKS
@@ -104,6 +106,7 @@ def learning(request: HttpRequest, pk: int) -> HttpResponse:
         return _unknown(request, error)
     context = {
         "learning": found,
+        "effect": said_of(latest(found)),
         "mark": LEARNING_MARKS[LearningStatus(found.status)],
         "now": db_now(),
         **_rights(request),

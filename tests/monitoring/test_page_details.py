@@ -115,6 +115,7 @@ def test_a_learnings_page_says_what_was_learned_and_whether_it_helped(client, no
     said = words(client.get(f"/learnings/{made.pk}"))
     assert "Pin the compiler." in said
     assert "written by SAM" in said
+    assert "Nothing was measured yet." in said
 
 
 @pytest.mark.parametrize(
