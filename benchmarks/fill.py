@@ -24,12 +24,12 @@ GROUPS = 2_000
 SESSION = "CASE WHEN n %% 10 > 0 THEN gen_random_uuid() END"
 
 
-def fill(*, dispatches: int, loose_failures: int, now: datetime) -> None:
-    """Make `dispatches`, each third of them failed once, and failures besides; all end at `now`."""
+def fill(*, dispatches: int, failures: int, now: datetime) -> None:
+    """Make `dispatches`, each third of them failed once, and `failures` over the same month."""
     spans = {
         "now": now,
         "n": dispatches,
-        "loose": loose_failures,
+        "failures": failures,
         "agents": AGENTS,
         "days": DAYS,
         "groups": GROUPS,
@@ -155,7 +155,7 @@ def _failures(spans: dict[str, Any]) -> None:
     )
     _insert(
         trouble.Failure,
-        "FROM generate_series(1, %(n)s) n WHERE n %% 3 = 0 OR n <= %(loose)s",
+        "FROM generate_series(1, %(failures)s) n",
         spans,
         id="n",
         agent_id=AGENT,
@@ -163,7 +163,7 @@ def _failures(spans: dict[str, Any]) -> None:
         error_type=TYPE,
         message="'Error in part ' || n",
         fingerprint="'f1:' || md5((1 + n %% %(groups)s)::text)",
-        created_at=AT,
+        created_at=_of("%(failures)s"),
     )
 
 
