@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import socket
 import statistics
@@ -26,10 +25,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from benchmarks.escalation.ground import ROOT, heading, servers, use
+from benchmarks.processor import computed, postmaster, spent_below
 from benchmarks.webhook import free_port, wait_for
 
 BULK = 1_000
@@ -204,42 +203,6 @@ def service(rounds: int) -> dict[str, float]:
         print(f"service, bulks of {BULK:,}, {kind} texts: {rate:8,.0f}/s; computed {idle:8,.0f}/s")
         rates[f"service {kind}"] = max(rate, idle)
     return rates
-
-
-def computed() -> float:
-    """Seconds of processor time of this process and of the PostgreSQL that serves it."""
-    return time.process_time() + spent_by(backend())
-
-
-def backend() -> int:
-    from django.db import connection
-
-    connection.ensure_connection()
-    pid: int = connection.connection.info.backend_pid
-    return pid
-
-
-def postmaster() -> int:
-    return int(status_of(backend())[1])
-
-
-def status_of(pid: int | str) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def spent_by(pid: int) -> float:
-    fields = status_of(pid)
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def spent_below(pid: int) -> float:
-    """Seconds of processor time of a process and its children, as far as they live."""
-    total = spent_by(pid)
-    for other in Path("/proc").iterdir():
-        with suppress(OSError):
-            if other.name.isdigit() and int(status_of(other.name)[1]) == pid:
-                total += spent_by(int(other.name))
-    return total
 
 
 def over_http(
