@@ -64,7 +64,8 @@ _STRUCTURED = re.compile(
     r"|(?P<name>\b[a-z0-9][a-z0-9-]{0,60}(?:\.[a-z0-9-]{1,60}){1,20}:\d{2,5}\b"
     r"|\b[A-Za-z][\w-]{0,60}(?:\.(?:<locals>|[\w$-]{1,60})){2,20}"
     r"|\b[A-Za-z][\w.-]{0,60}(?:\[[\w,-]{1,40}\])?(?:[=~!]=|[<>]=)[\w.*]{1,40})"
-    r"|(?P<kv>(?<=[\w\])])=(?![=\s])(?:<str>|[^\s,;)\]}>{]{1,200}(?:\{[^{}\n]{0,100}\})?))"
+    r"|(?P<kv>(?<=[\w\])])=(?![=\s])(?:<str>|\[[a-z-]{2,40}\]"
+    r"|[^\s,;)\]}>{]{1,200}(?:\{[^{}\n]{0,100}\})?))"
 )
 # The number of an HTTP answer or of a process's end isn't a value, it is the mistake.
 _KEPT_NUMBER = re.compile(

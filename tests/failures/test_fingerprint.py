@@ -317,3 +317,9 @@ def test_few_real_messages_share_a_group_with_another_mistake(name):
 
     mixed = sum(count[key] for key, found in labels.items() if len(found) > 1)
     assert mixed / sum(count.values()) < 0.09
+
+
+def test_what_a_masked_secret_left_behind_is_one_value():
+    bare, masked = (f"Type mismatch, token={value} refused" for value in ("abc", "[github-token]"))
+    assert fingerprint("build", bare) == fingerprint("build", masked)
+    assert grouping("build", masked).template.endswith("token=<str> refused")
