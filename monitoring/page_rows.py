@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
 from agents.models import Dispatch
+from agents.services.statements import fetch
 from agents.states import DispatchStatus
 from failures.models import Incident, IncidentEvent
 from failures.states import IncidentKind, IncidentStatus, Severity
@@ -45,9 +45,7 @@ class Told:
 
 def version() -> str:
     """Changes when an incident, an attempt, a dispatch, a failure, a pause or a state does."""
-    with connection.cursor() as cursor:
-        cursor.execute(_VERSION)
-        return str(cursor.fetchone()[0])
+    return str(fetch(_VERSION, {})[0][0])
 
 
 def asking(*, now: datetime) -> tuple[list[Incident], int]:

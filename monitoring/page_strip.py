@@ -52,11 +52,12 @@ def strip_of(stretches: Sequence[Stretch], *, since: datetime, until: datetime) 
     """The window [since, until) as a strip; what is shorter than a unit is drawn as one."""
     paths: dict[SecondKind, list[str]] = {kind: [] for kind in BARS}
     sums = dict.fromkeys(WORDS, timedelta())
+    unit = (until - since) / WIDTH
     for one in stretches:
-        start, end = (int(WIDTH * ((at - since) / (until - since))) for at in (one.start, one.end))
+        start = max((one.start - since) // unit, 0)
         top, height = BARS[one.kind]
-        width = max(end - max(start, 0), 1)
-        paths[one.kind].append(f"M{max(start, 0)} {top}h{width}v{height}h-{width}z")
+        width = max((one.end - since) // unit - start, 1)
+        paths[one.kind].append(f"M{start} {top}h{width}v{height}h-{width}z")
         sums[one.kind] += one.end - one.start
     return Strip(
         bars=[Bar(kind.value, "".join(found)) for kind, found in paths.items() if found],

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
+from typing import NamedTuple
 
 from agents.policy_pauses import Span
 
@@ -28,7 +30,6 @@ FULL = 10_000
 COVERAGE_SHOWN_UNDER = 9_900
 
 _EXCLUDED, _ALIVE, _LISTENING, _EXPECTED, _HELD, _STUCK = range(6)
-_NONE = (0,) * 6
 
 
 class SecondKind(StrEnum):
@@ -120,9 +121,8 @@ class Seconds:
         return self.coverage is None or self.coverage < COVERAGE_SHOWN_UNDER
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Seconds [start, end) that are alike."""
+class _Piece(NamedTuple):
+    """Seconds [start, end) that are alike; hundreds of thousands are made, so it is a tuple."""
 
     kind: SecondKind
     productive: bool
@@ -158,13 +158,18 @@ def stretches(
     history: History, *, listening: Sequence[Span], since: datetime, until: datetime
 ) -> list[Stretch]:
     """[since, until) as consecutive stretches, no two neighbours of one kind."""
-    found: list[Stretch] = []
+    runs: list[tuple[int, int, SecondKind]] = []
     for piece in _pieces(history, listening, second(since), second(until)):
-        start = instant(piece.start)
-        if found and found[-1].kind is piece.kind:
-            start = found.pop().start
-        found.append(Stretch(start, instant(piece.end), piece.kind))
-    return found
+        start = piece.start
+        if runs and runs[-1][2] is piece.kind:
+            start = runs.pop()[0]
+        runs.append((start, piece.end, piece.kind))
+    # Each ends where the next begins.
+    turns = [*(instant(start) for start, _, _ in runs), *(instant(end) for _, end, _ in runs[-1:])]
+    return [
+        Stretch(start, end, kind)
+        for (start, end), (_, _, kind) in zip(pairwise(turns), runs, strict=True)
+    ]
 
 
 def second(at: datetime) -> int:
@@ -189,19 +194,20 @@ def _pieces(history: History, listening: Sequence[Span], low: int, high: int) ->
         _clipped(history.held, low, high),
         _clipped(history.stuck, low, high),
     )
-    turns: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(lanes))
+    turns: list[tuple[int, int, int]] = [(high, 0, 0)]
     for lane, spans in enumerate(lanes):
         for start, end in spans:
-            turns[start][lane] += 1
-            turns[end][lane] -= 1
+            turns.append((start, lane, 1))
+            turns.append((end, lane, -1))
+    turns.sort()
     counts, at = [0] * len(lanes), low
-    for turn in sorted({high, *turns}):
+    for turn, lane, step in turns:
         if at < turn:
             kind = _kind(counts)
             productive = kind is SecondKind.UP and counts[_HELD] > 0 and counts[_STUCK] == 0
             yield _Piece(kind, productive, at, turn)
             at = turn
-        counts = [n + step for n, step in zip(counts, turns.get(turn, _NONE), strict=True)]
+        counts[lane] += step
 
 
 def _kind(counts: Sequence[int]) -> SecondKind:
@@ -242,9 +248,9 @@ def _observable(
 
 def _sum(pieces: Iterable[_Piece]) -> Seconds:
     sums, productive = dict.fromkeys(SecondKind, 0), 0
-    for piece in pieces:
-        sums[piece.kind] += piece.end - piece.start
-        productive += piece.end - piece.start if piece.productive else 0
+    for kind, is_productive, start, end in pieces:
+        sums[kind] += end - start
+        productive += end - start if is_productive else 0
     return Seconds(
         up=sums[SecondKind.UP],
         down=sums[SecondKind.DOWN],
