@@ -57,10 +57,10 @@ WITH counted AS MATERIALIZED (
 )
 UPDATE learnings_learning l
 SET exposed_repeats = coalesce(r.exposed, 0), unexposed_repeats = coalesce(r.unexposed, 0),
-    last_repeat_at = coalesce(r.last_at, l.last_repeat_at)
+    last_repeat_at = r.last_at
 FROM counted c LEFT JOIN repeats r ON r.id = c.id
-WHERE l.id = c.id AND (l.exposed_repeats, l.unexposed_repeats)
-    IS DISTINCT FROM (coalesce(r.exposed, 0), coalesce(r.unexposed, 0))
+WHERE l.id = c.id AND (l.exposed_repeats, l.unexposed_repeats, l.last_repeat_at)
+    IS DISTINCT FROM (coalesce(r.exposed, 0), coalesce(r.unexposed, 0), r.last_at)
 """  # noqa: S608 - made of constants
 
 _SEEN = f"""

@@ -33,12 +33,16 @@ _REFRESH = f"""
 WITH covered AS MATERIALIZED ({COVERED})
 UPDATE learnings_learning AS l
 SET count = s.n, agents = s.names, evidence = s.ids
-FROM (SELECT l.id, count(*) AS n, array_agg(DISTINCT a.name ORDER BY a.name) AS names,
-             (array_agg(f.id ORDER BY f.id DESC))[1:%(evidence)s] AS ids
+FROM (SELECT l.id, count(f.id) AS n,
+             coalesce(array_agg(DISTINCT a.name ORDER BY a.name) FILTER (WHERE f.id > 0),
+                      '{{}}') AS names,
+             coalesce((array_agg(f.id ORDER BY f.id DESC) FILTER (WHERE f.id > 0))
+                      [1:%(evidence)s], '{{}}') AS ids
       FROM learnings_learning l JOIN covered c ON c.learning_id = l.id
-      JOIN failures_failure f ON f.group_id = c.group_id AND f.created_at >= l.counted_from
-      JOIN agents_agent a ON a.id = f.agent_id
-      WHERE l.status IN ('proposed', 'active', 'watch')
+      -- None are left when those that it was written about were split off.
+      LEFT JOIN failures_failure f ON f.group_id = c.group_id AND f.created_at >= l.counted_from
+      LEFT JOIN agents_agent a ON a.id = f.agent_id
+      WHERE l.status IN ('proposed', 'active', 'watch') AND l.counted_from IS NOT NULL
       GROUP BY l.id) s
 WHERE l.id = s.id AND (l.count, l.agents, l.evidence) IS DISTINCT FROM (s.n, s.names, s.ids)
 RETURNING l.id
