@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from agents.masking_bound import bounded
 from agents.masking_headers import has_command, mask_addresses, mask_arguments, mask_headers
 from agents.masking_pairs import mask_pairs, mask_value
 from agents.masking_tokens import mask_tokens, may_hold_token
@@ -32,6 +33,7 @@ def scrub(text: str) -> str:
     """
     if len(text) < SHORTEST or not _may_hold_secret(text):
         return text
+    text = bounded(text)
     quiet = 0
     for mask in _STEPS * _ROUNDS:
         masked = mask(text)

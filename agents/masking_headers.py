@@ -56,7 +56,7 @@ _SPACED_P = ("sshpass", " login", "mongo", "sqlcmd", "redis-cli", "ldap", "bcp "
 _USERS = ("curl", "wget", "http ", "https ", "svn ", "ldap")
 _COMMANDS = tuple(sorted({*_GLUED_P, *_SPACED_P, *_USERS}))
 _ARGUMENT = (
-    r"\n|(?<![\w-])-(?:"
+    r"-(?<![\w-]-)(?:"
     r"(?:u|-user|-proxy-user)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
     r"|[pa](?P<gap>\s|[\"'],?\s?[\"']?)?[\"']?(?P<value>[^\s\"']{3,200}+))|(?P<command>"
 )
@@ -111,12 +111,13 @@ def mask_arguments(text: str) -> str:
     present = tuple(command for command in _COMMANDS if command in shadow)
     if "-" not in text or not present:
         return text
-    pieces, done, judged, commands = [], 0, 0, set[str]()
+    pieces, done, judged, seen, commands = [], 0, 0, 0, set[str]()
     for match in _finder(present).finditer(shadow):
+        if shadow.find("\n", seen, match.start()) >= 0:
+            commands.clear()
+        seen = match.end()
         if command := match["command"]:
             commands.add(command)
-        elif match[0] == "\n":
-            commands.clear()
         elif group := _password_of(match, commands):
             judged += 1
             start, end = match.span(group)

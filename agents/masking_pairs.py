@@ -40,10 +40,10 @@ _BY_CHANCE: dict[str, Callable[[str], bool]] = {
     "key": lambda value: is_mixed(value) and is_signature(value),
 }
 """Kinds whose names stand for much else: what they hold must look drawn by chance."""
-_CAREFULLY = 600
+_CAREFULLY = 300
 """So many pairs of one text are judged with care; the rest is masked whatever its value.
 
-At some 5 to 10 µs each, a text of nothing but pairs would take too long; none but a list of
+At some 5 to 30 µs each, a text of nothing but pairs would take too long; none but a list of
 variables or an attack holds as many.
 """
 

@@ -188,7 +188,8 @@ _RUN = re.compile(r"[A-Za-z0-9/+=]+")
 _ONLY_BREAKS = re.compile(rf"{_BREAK}{{0,8}}+")
 _TWILIO_ACCOUNT = re.compile(r"AC[0-9a-f]{32}(?![A-Za-z0-9])")
 _TWILIO_SECRET = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{32}(?![A-Za-z0-9])")
-_AWS_SECRET = re.compile(r"(?:(?<=\\)[nrt])?+([A-Za-z0-9/+]{40,}+)(?![A-Za-z0-9=])")
+_AWS_KEY = re.compile(r"A[KS]IA[A-Z0-9*.…]{3}")
+_AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40,}+(?![A-Za-z0-9=])")
 
 
 _LONG = re.compile(r"[A-Za-z0-9_.-]{16,}+")
@@ -225,7 +226,7 @@ def mask_tokens(text: str) -> str:
     """`text` with each known shape replaced by its kind."""
     if "-----END" in text:
         text = _without_headless_pem(text)
-    if "AKIA" in text or "ASIA" in text:
+    if ("AKIA" in text or "ASIA" in text) and _AWS_KEY.search(text):
         text = _AWS_SECRET.sub(_aws_secret, text)
     if "AC" in text and _TWILIO_ACCOUNT.search(text):
         text = _TWILIO_SECRET.sub("[twilio-key]", text)
@@ -252,7 +253,9 @@ def _apply(rule: Rule, text: str) -> str:
 
 def _aws_secret(match: re.Match[str]) -> str:
     """A secret key beside its access key has no shape but 40 characters."""
-    secret = match[1]
+    secret = match[0]
+    if match.string[match.start() - 1 : match.start()] == "\\" and secret[0] in "nrt":
+        secret = secret[1:]
     if len(secret) != 40 or not is_mixed(secret):
         return match[0]
     return match[0][: -len(secret)] + "[aws-secret-key]"

@@ -297,11 +297,29 @@ GATES = (
 """Before each: a rule is tried only where its hints are."""
 
 
+KEYWORDS = [
+    *("ghp_", "AKIA", "sk-", "eyJ", "SG.", "SK", "npm_", "hf_", "pypi-", "xoxb-", "AIza", "1//0"),
+    *("password=", "token: ", "secret", "key", "--token ", "authorization: ", "cookie: "),
+    *("bearer ", "basic ", "curl -u ", "mysql -p", "12345678:", "hooks.slack.com/services/"),
+    *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "://", "@", '"', '\\"', "\n"),
+    *(" ", "=", ".", ":", "</", "%3D", "%22", "a1B2", "abc", "0"),
+]
+VALUES = ["hunter2", "a1B2c3D4e5F6", "Ab1" * 12, "0f" * 16, "s3cr3t "]
+
+
 def worst_texts() -> dict[str, str]:
     texts = {repr(burst): (GATES + burst * (SIZE // len(burst) + 1))[:SIZE] for burst in BURSTS}
     rng = random.Random(5)
     for n in range(4):
         texts[f"snippets {n}"] = "".join(rng.choices(SNIPPETS, k=SIZE // 3))[:SIZE]
+        texts[f"all {n}"] = "".join(rng.choices([*SNIPPETS, *BURSTS], k=SIZE // 2))[:SIZE]
+        texts[f"keywords {n}"] = (GATES + "".join(rng.choices(KEYWORDS, k=SIZE // 2)))[:SIZE]
+        texts[f"values {n}"] = (
+            GATES
+            + "".join(
+                rng.choice(KEYWORDS) + rng.choice(VALUES) + rng.choice(' \n;"') for _ in range(SIZE)
+            )
+        )[:SIZE]
     texts["pairs"] = "\n".join(text for *_, text in shapes.pair_cases(rng))[:SIZE]
     texts["tokens"] = "\n".join(text for *_, text in shapes.token_cases(rng, each=20))[:SIZE]
     texts["base64"] = "".join(rng.choices(shapes.BASE64, k=SIZE))
@@ -318,20 +336,45 @@ def milliseconds(text: str) -> float:
         begin = time.process_time()
         scrub(text)
         best = min(best, (time.process_time() - begin) * 1000)
-        if best < LIMIT_MS / 2:
+        if best < LIMIT_MS:
             break
     return best
 
 
 def test_100_kb_of_anything_take_a_bounded_time():
-    """Twice the limit: a machine that others share runs at half its speed."""
     slow = {
         name: took
         for name, text in worst_texts().items()
-        if (took := milliseconds(text)) > 2 * LIMIT_MS
+        if (took := milliseconds(text)) >= LIMIT_MS
     }
 
     assert slow == {}
+
+
+def test_of_a_text_too_dense_to_judge_the_rest_is_masked_and_stays_so():
+    token = "ghp" + "_" + shapes.some(random.Random(1), 36)
+    dense = "the key of a token, " * 4000
+
+    masked = scrub(f"{dense}\nGET {token}\n")
+
+    assert masked.startswith("the key of a token, " * 500)
+    assert masked.endswith("[masked]")
+    assert len(masked) < len(dense)
+    assert [name for name, text in worst_texts().items() if scrub(scrub(text)) != scrub(text)] == []
+
+
+def test_a_text_is_cut_between_words_and_never_within_a_key():
+    lines = shapes.pem(random.Random(1)).split("\n")
+    for shift in range(0, 60, 7):
+        dense = "secret key " * 1000 + "x" * shift + " " + "\n".join(lines[1:])
+        masked = scrub(dense + "\n" + "token " * 3000)
+
+        assert not any(line[:16] in masked for line in lines[2:])
+
+
+def test_logs_and_code_are_never_cut():
+    for path in (HERE / "test_masking.py", HERE / "secret_shapes.py", ORDINARY):
+        assert not scrub(path.read_text(encoding="utf-8")).endswith("[masked]")
 
 
 @settings(max_examples=40, deadline=None)
@@ -341,7 +384,7 @@ def test_100_kb_of_anything_take_a_bounded_time():
 def test_100_kb_of_any_few_texts_repeated_take_a_bounded_time(parts):
     unit = "".join(parts) or "x"
 
-    assert milliseconds((unit * (SIZE // len(unit) + 1))[:SIZE]) < 2 * LIMIT_MS
+    assert milliseconds((unit * (SIZE // len(unit) + 1))[:SIZE]) < LIMIT_MS
 
 
 def test_a_value_from_json_is_masked_at_every_depth_by_text_by_key_and_by_neighbour():
