@@ -51,12 +51,13 @@ def registry(*, now: datetime) -> CollectorRegistry:
 def _team(found: Figures, now: datetime) -> Iterator[Metric]:
     shown = found.team[:AGENTS_SHOWN]
     yield _gauge("evox_agents", "Agents that are not retired.", len(found.team))
+    online = {agent.pk for agent in found.team if agent.is_online(now=now)}
+    yield _gauge("evox_agents_online", "Agents whose last sign of life still counts.", len(online))
     yield _gauge(
-        "evox_agents_online",
-        "Agents whose last sign of life still counts.",
-        sum(agent.is_online(now=now) for agent in found.team),
+        "evox_agents_working",
+        "Agents that hold work and are online.",
+        len(online & queries.work_in_hand().keys()),
     )
-    yield _gauge("evox_agents_working", "Agents that hold work.", len(queries.work_in_hand()))
     seconds = _family(
         "evox_agent_seconds", "Seconds of the last 24 hours by what they were.", "agent", "kind"
     )

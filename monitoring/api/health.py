@@ -47,12 +47,13 @@ def seconds_of(span: timedelta | None) -> float | None:
 def health_figures(*, period: str = DEFAULT_PERIOD, now: datetime) -> dict[str, Any]:
     """What the page shows at `now`, over `period`; reviews and rollbacks always over 30 days."""
     found = figures(now=now, window=PERIODS[period])
+    online = {agent.pk for agent in found.team if agent.is_online(now=now)}
     return {
         "window": period,
         "agents": {
             "total": len(found.team),
-            "online": sum(agent.is_online(now=now) for agent in found.team),
-            "working": len(queries.work_in_hand()),
+            "online": len(online),
+            "working": len(online & queries.work_in_hand().keys()),
         },
         "dispatchesDone": found.all_work.succeeded,
         "errorRate": _error_rate(found),

@@ -39,6 +39,37 @@ def build(seed: int, *, now: datetime) -> None:
     _lives(chance, agents, now=now)
 
 
+def in_hand(seed: int, *, now: datetime) -> None:
+    """Some hold work, of whom some show life."""
+    chance = random.Random(seed)
+    for agent in Agent.objects.exclude(role="ceo").order_by("id"):
+        if chance.random() < 0.6:
+            continue
+        held = Dispatch.objects.create(
+            title="Work",
+            command="make",
+            rank_at=now,
+            status="running",
+            agent=agent,
+            lease_epoch=1,
+            lease_expires_at=now + timedelta(minutes=9),
+            deadline_at=now + timedelta(hours=2),
+            lease_seconds=1800,
+            created_at=now - timedelta(minutes=30),
+            updated_at=now,
+        )
+        Attempt.objects.create(
+            dispatch=held,
+            lease_epoch=1,
+            agent=agent,
+            strategy="first_try",
+            claim=f"{held.pk}-1",
+            started_at=now - timedelta(minutes=20),
+        )
+        seen = now - timedelta(minutes=chance.choice([0.1, 15]))
+        Agent.objects.filter(pk=agent.pk).update(last_seen_at=seen)
+
+
 def _when(chance: random.Random, now: datetime) -> datetime:
     """Mostly lately, at times on the hour, where windows and hours begin."""
     ago = SPAN * chance.choice([chance.random(), chance.random() ** 4, chance.random() ** 12])

@@ -11,7 +11,7 @@ from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitoring.services import rollups
-from tests.monitoring.random_house import build
+from tests.monitoring.random_house import build, in_hand
 from tests.wire import T0, get
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +136,7 @@ def agree_with_metrics(told: dict[str, Any], month: dict[str, Any], text: str) -
         assert found.get(("evox_attempts_finished", name), 0) == own["whole"]
     for kind, count in told["errorRate"]["byType"].items():
         assert found[("evox_attempts_failed_by_type", kind)] == count
+    assert found[("evox_agents_working",)] == told["agents"]["working"]
     retried = told["retrySuccess"]
     assert found[("evox_retries", "completed")] == retried["part"]
     assert found[("evox_retries", "failed")] == retried["whole"] - retried["part"]
@@ -161,6 +162,7 @@ def test_api_metrics_and_sql_by_hand_agree(seed: int, monkeypatch, client) -> No
     chance = random.Random(seed)
     now = T0 + timedelta(seconds=chance.uniform(0, 7200))
     build(seed, now=now)
+    in_hand(seed, now=now)
     for module in ("health", "metrics"):
         monkeypatch.setattr(f"monitoring.api.{module}.db_now", lambda: now)
 
