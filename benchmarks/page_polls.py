@@ -140,7 +140,7 @@ def _changes(a_second: float) -> Iterator[None]:
 
 def p95(took: list[float]) -> float:
     """The 95th percentile; 0 of nothing."""
-    return statistics.quantiles(took, n=20)[-1] if len(took) > 1 else sum(took)
+    return statistics.quantiles(took, n=20, method="inclusive")[-1] if len(took) > 1 else sum(took)
 
 
 def said(what: str, took: list[float]) -> None:
