@@ -92,6 +92,8 @@ def judge(bare: page_polls.Polled, full: dict[str, page_polls.Polled]) -> int:
             ("304, p95 ms", same, GOAL_SAME_MS),
             ("200, times the empty page", ratio, GOAL_RATIO),
         ):
+            if not value:  # No such answer came.
+                continue
             kept = value <= goal
             missed += not kept
             print(f"{name}: {what} {value:.2f}, goal {goal:g}: {'kept' if kept else 'MISSED'}")
