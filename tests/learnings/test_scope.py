@@ -70,9 +70,9 @@ def test_a_glob_means_no_other_path(glob, path):
     ],
 )
 def test_no_glob_takes_long(glob, path):
-    started = time.perf_counter()
+    started = time.process_time()
     assert not glob_matches(glob, path)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 2.0  # it takes 0.001; what tries all ways, years
 
 
 def test_what_a_scope_leaves_out_limits_nothing():
