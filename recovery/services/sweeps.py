@@ -186,9 +186,11 @@ def lose_lease(dispatch: Dispatch, now: datetime) -> None:
         f"{attempt.agent.name} went silent, and its lease ran out {silence} ago"
         f" (crash {dispatch.crash_count} of {dispatch.max_crashes})."
     )
-    close_attempt(attempt, AttemptOutcome.LOST, reason=dispatch.reason, now=now)
-    if dispatch.crash_count >= dispatch.max_crashes:
+    given_up = dispatch.crash_count >= dispatch.max_crashes
+    if given_up:
         dispatch.reason += " Given up."
+    close_attempt(attempt, AttemptOutcome.LOST, reason=dispatch.reason, now=now)
+    if given_up:
         outcomes.exhaust(dispatch, now=now)
     else:
         leave_running(dispatch, DispatchStatus.PENDING, now=now)
@@ -200,10 +202,13 @@ def lose_lease(dispatch: Dispatch, now: datetime) -> None:
 
 
 def end_overdue(dispatch: Dispatch, now: datetime) -> None:
-    """Alive perhaps, but past its deadline: a failure like any other."""
+    """Alive perhaps, but past its deadline: a failure like any other.
+
+    Its words have one shape, however long it ran: failures of one shape are one group.
+    """
     attempt = _running_attempt(dispatch)
-    ran = policy.spoken(now - attempt.started_at)
-    message = f"Ran for {ran}, past its deadline, without a result."
+    minutes = (now - attempt.started_at) // timedelta(minutes=1)
+    message = f"Ran for {minutes} min, past its deadline, without a result."
     log_and_plan(
         dispatch, attempt, FailureReport(error_type=ErrorType.TIMEOUT, message=message), now=now
     )

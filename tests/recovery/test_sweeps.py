@@ -88,6 +88,8 @@ def test_the_third_lost_lease_gives_the_work_up_and_tells_the_lead_once(team):
     sweep(now=now + HOUR)
     stored = row(dispatch)
     assert (stored.attempt, stored.crash_count, stored.finished_at) == (0, 3, now)
+    assert stored.reason.endswith("(crash 3 of 3). Given up.")
+    assert Attempt.objects.latest("id").reason == stored.reason
     assert outcomes_of(dispatch) == ["lost"] * 3
     assert Message.objects.filter(to_agent=team.max).count() == 1
 
@@ -112,6 +114,17 @@ def test_past_its_deadline_an_attempt_failed_by_timeout_and_climbs_the_ladder(te
     assert (stored.status, stored.attempt, stored.crash_count) == ("retrying", 1, 0)
     assert T0 + DEADLINE + 60 * SECOND <= stored.run_at <= T0 + DEADLINE + 72 * SECOND
     assert stored.next_strategy == Strategy.REPEAT_WITH_EVIDENCE
+
+
+def test_all_that_ran_past_their_deadline_are_one_group_however_long_they_ran(team):
+    late = {team.sam: 0, team.leo: 20, team.alex: 61, hire("RAY"): 1_440}
+    for agent, minutes in late.items():
+        queue(max_attempts=1)
+        take(agent)
+        Dispatch.objects.filter(status="running").update(lease_expires_at=T0 + 99 * HOUR)
+        sweep(now=T0 + DEADLINE + minutes * MINUTE)
+    assert Failure.objects.count() == 4
+    assert len(set(Failure.objects.values_list("fingerprint", flat=True))) == 1
 
 
 def test_four_deadlines_exhaust(team):
