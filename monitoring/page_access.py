@@ -25,11 +25,14 @@ ACT = "failures.change_incident"
 """The permission, beside being staff, that the verbs on incidents need here and in the admin."""
 
 
+def is_local(request: HttpRequest) -> bool:
+    """Whether it comes from this machine, where no key is required."""
+    return LoopbackAuthentication().authenticate(Request(request)) is not None
+
+
 def may_look(request: HttpRequest) -> bool:
     """Anybody on this machine while no key is required; else whoever is logged in."""
-    if LoopbackAuthentication().authenticate(Request(request)) is not None:
-        return True
-    return bool(request.user.is_authenticated)
+    return is_local(request) or bool(request.user.is_authenticated)
 
 
 def may_act(request: HttpRequest) -> bool:
@@ -48,16 +51,24 @@ def for_viewers(view: View[P]) -> View[P]:
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponse(status=405)
-        try:
+        def answer() -> HttpResponseBase:
             if not may_look(request):
                 return redirect_to_login(request.get_full_path())
             with shown_zone():
-                response = view(request, *args, **kwargs)
-        except DatabaseError:
-            return render(request, "monitoring/down.html", status=503)
-        patch_cache_control(response, private=True, no_cache=True)
-        return response
+                return view(request, *args, **kwargs)
+
+        return answered(request, answer)
 
     return guarded
+
+
+def answered(request: HttpRequest, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """The answer to who reads, a sentence when there is no database to ask; nobody keeps it."""
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponse(status=405)
+    try:
+        response = answer()
+    except DatabaseError:
+        return render(request, "monitoring/down.html", status=503)
+    patch_cache_control(response, private=True, no_cache=True)
+    return response

@@ -25,7 +25,7 @@ _OF_WORK = (IncidentKind.BLOCKED.value, IncidentKind.EXHAUSTED.value)
 # What the page shows changes with one of these, or with the time of day: each is the end of an
 # index, or a row an agent. Heartbeats change none.
 _VERSION = """
-SELECT concat_ws('.',
+concat_ws('.',
     (SELECT max(id) FROM failures_incidentevent), (SELECT max(id) FROM failures_failure),
     (SELECT max(id) FROM agents_attempt),
     (SELECT extract(epoch FROM max(ended_at)) FROM agents_attempt WHERE ended_at IS NOT NULL),
@@ -33,6 +33,7 @@ SELECT concat_ws('.',
     (SELECT md5(string_agg(concat_ws(' ', name, role, status, retired_at), ',' ORDER BY id))
      FROM agents_agent))
 """
+_LOOK = f"SELECT clock_timestamp(), {_VERSION}"
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,14 @@ class Told:
     at: datetime
 
 
-def version() -> str:
-    """Changes when an incident, an attempt, a dispatch, a failure, a pause or a state does."""
-    return str(fetch(_VERSION, {})[0][0])
+def look() -> tuple[datetime, str]:
+    """The database's time, and the page's version by then.
+
+    The version changes when an incident, an attempt, a dispatch, a failure, a pause or a state
+    does.
+    """
+    [(now, version)] = fetch(_LOOK, {})
+    return now, version
 
 
 def asking(*, now: datetime) -> tuple[list[Incident], int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -16,17 +18,19 @@ from django.http import (
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-from agents.clock import db_now
-from monitoring import health, page_rows
+from monitoring import health
 from monitoring.page import page
 from monitoring.page_access import for_viewers, may_act, shown_zone
 from monitoring.page_cache import FRAGMENTS, Key, bucket_of
+from monitoring.page_look import HELD, Look
+from monitoring.page_viewer import Viewer, for_polls
 from monitoring.page_words import Period, period_of
 
 FRAGMENT = "monitoring/_fragment.html"
+_MILLISECONDS = re.compile(r"[0-9]{1,14}", re.ASCII)
 
 
 @require_safe
@@ -58,45 +62,49 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "monitoring/page.html", page_context(request))
 
 
-@for_viewers
-def fragment(request: HttpRequest) -> HttpResponseBase:
+@for_polls
+def fragment(request: HttpRequest, viewer: Viewer) -> HttpResponseBase:
     """What the page polls: 304 while nothing on it changed."""
-    now = db_now()
-    key = _key_of(request, now=now)
-    response = get_conditional_response(request, etag=key.etag) or HttpResponse(
-        _fragment_of(key, now=now)
-    )
+    seen = _instant(request.headers.get("X-Evox-Seen", ""))
+    look = HELD.recent(seen=seen)
+    key = _key_of(request, look, acts=viewer.acts)
+    response = get_conditional_response(request, etag=key.etag)
+    if response is None:
+        made = FRAGMENTS.soon(key, _maker(key, look.now), asked=look.asked, seen=seen)
+        key = made.key
+        response = get_conditional_response(request, etag=key.etag) or HttpResponse(made.body)
     response["ETag"] = key.etag
-    response["X-Evox-Now"] = _milliseconds(now)
+    response["X-Evox-Now"] = _milliseconds(look.now)
     return response
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
     """The fragment as of now, and what stands around it."""
-    now = db_now()
-    key = _key_of(request, now=now)
+    look, acts = HELD.fresh(), may_act(request)
+    key = _key_of(request, look, acts=acts)
+    made = FRAGMENTS.get(key, _maker(key, look.now), asked=look.asked)
     return {
-        "fragment": _fragment_of(key, now=now),
-        "now": now,
-        "now_ms": _milliseconds(now),
+        "fragment": mark_safe(made.body.decode()),  # noqa: S308 - what a template rendered
+        "now": look.now,
+        "now_ms": _milliseconds(look.now),
         "period": Period(key.period),
         "periods": list(Period),
-        "may_act": may_act(request),
+        "may_act": acts,
         "here": request.get_full_path(),
     }
 
 
-def _key_of(request: HttpRequest, *, now: datetime) -> Key:
+def _key_of(request: HttpRequest, look: Look, *, acts: bool) -> Key:
     return Key(
-        version=page_rows.version(),
+        version=look.version,
         period=period_of(request.GET.get("period")).value,
-        role="acts" if may_act(request) else "looks",
+        role="acts" if acts else "looks",
         base=request.build_absolute_uri("/").rstrip("/"),
-        bucket=bucket_of(now),
+        bucket=bucket_of(look.now),
     )
 
 
-def _fragment_of(key: Key, *, now: datetime) -> SafeString:
+def _maker(key: Key, now: datetime) -> Callable[[], str]:
     def make() -> str:
         context = {
             "page": page(now=now, period=Period(key.period)),
@@ -108,8 +116,15 @@ def _fragment_of(key: Key, *, now: datetime) -> SafeString:
         with shown_zone():
             return render_to_string(FRAGMENT, context)
 
-    return mark_safe(FRAGMENTS.get(key, make))  # noqa: S308 - what a template rendered
+    return make
 
 
 def _milliseconds(now: datetime) -> str:
     return str(int(now.timestamp() * 1000))
+
+
+def _instant(milliseconds: str) -> datetime | None:
+    """What `_milliseconds` said; None for what it never says."""
+    if not _MILLISECONDS.fullmatch(milliseconds):
+        return None
+    return datetime.fromtimestamp(int(milliseconds) / 1000, tz=UTC)

@@ -5,6 +5,7 @@
   const live = document.querySelector(".live");
   const title = document.title;
   let etag = "";
+  let seen = box ? box.dataset.now : ""; // Nothing older may follow, whichever process answers.
   let timer = 0;
   let heard = Date.now();
   let skew = box ? heard - Number(box.dataset.now) : 0;
@@ -59,7 +60,7 @@
   const poll = async () => {
     clearTimeout(timer);
     try {
-      const headers = etag ? { "If-None-Match": etag } : {};
+      const headers = etag ? { "X-Evox-Seen": seen, "If-None-Match": etag } : { "X-Evox-Seen": seen };
       const options = { headers, cache: "no-store", redirect: "error", signal: AbortSignal.timeout(10000) };
       const answer = await fetch(box.dataset.fragmentUrl, options);
       if (answer.status !== 200 && answer.status !== 304) throw new Error(String(answer.status));
@@ -69,7 +70,8 @@
         show(text);
       }
       heard = Date.now();
-      skew = heard - Number(answer.headers.get("X-Evox-Now"));
+      seen = answer.headers.get("X-Evox-Now") || "";
+      skew = heard - Number(seen);
       if (live) live.querySelector("time").dateTime = new Date(heard - skew).toISOString();
     } catch {
       // tick() says how long nothing was heard.

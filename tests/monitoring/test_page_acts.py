@@ -13,15 +13,9 @@ from failures.models import Incident
 from failures.services import incidents
 from failures.services.opening import NewIncident, open_incident
 from failures.states import IncidentKind
-from monitoring.page_cache import FRAGMENTS
 from tests.monitoring.test_page import words
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered():
-    FRAGMENTS.forget()
 
 
 @pytest.fixture

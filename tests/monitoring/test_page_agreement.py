@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from monitoring.page_cache import FRAGMENTS
 from monitoring.services import rollups
 from tests.monitoring import page_figures as shown
+from tests.monitoring.clock import set_clock
 from tests.monitoring.random_house import build, in_hand
 from tests.wire import T0, get
 
@@ -135,7 +136,7 @@ def test_page_widget_and_api_agree(seed: int, monkeypatch, lead) -> None:
     build(seed, now=now)
     in_hand(seed, now=now)
     monkeypatch.setattr("monitoring.api.health.db_now", lambda: now)
-    monkeypatch.setattr("monitoring.views.db_now", lambda: now)
+    set_clock(monkeypatch, now)
 
     for rounds in (0, 9):
         for _ in range(rounds):
@@ -157,7 +158,7 @@ def test_page_widget_and_api_agree(seed: int, monkeypatch, lead) -> None:
 
 def test_each_number_leads_to_a_definition_that_exists(monkeypatch, lead) -> None:
     build(SOME_INCIDENTS, now=T0)
-    monkeypatch.setattr("monitoring.views.db_now", lambda: T0)
+    set_clock(monkeypatch, T0)
     there = set(re.findall(r'<div id="([^"]+)"', lead.get("/definitions").content.decode()))
 
     for place in PLACES:

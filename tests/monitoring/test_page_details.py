@@ -15,18 +15,12 @@ from failures.models import Incident
 from learnings.models import Learning
 from learnings.services.submissions import NewLearning, submit_learning
 from learnings.states import LearningOrigin
-from monitoring.page_cache import FRAGMENTS
 from monitoring.services.watch import watch
 from tests.monitoring.test_page import words
 from tests.monitoring.world import World, busy_day
 
 pytestmark = pytest.mark.django_db
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered():
-    FRAGMENTS.forget()
 
 
 @pytest.fixture

@@ -1,0 +1,16 @@
+"""What is kept for those who poll is asked anew, unless a test says otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitoring import page_look, page_viewer
+from monitoring.page_cache import FRAGMENTS
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept(monkeypatch):
+    monkeypatch.setattr(page_look, "HELD_SECONDS", 0.0)
+    page_look.HELD.forget()
+    page_viewer.forget()
+    FRAGMENTS.forget()
