@@ -61,6 +61,8 @@ class HourlyFigures(models.Model):
     excluded_s = models.PositiveSmallIntegerField(default=0)
     unknown_s = models.PositiveSmallIntegerField(default=0)
     productive_s = models.PositiveSmallIntegerField(default=0)
+    runs = models.TextField(blank=True, default="", db_default="")
+    """What each second was: see `policy_runs`. Empty in hours that were made before it was kept."""
     succeeded = models.PositiveIntegerField(default=0)
     failed_build = models.PositiveIntegerField(default=0)
     failed_test = models.PositiveIntegerField(default=0)
@@ -84,6 +86,10 @@ class HourlyFigures(models.Model):
                 name="hourlyfigures_whole_hours",
                 condition=Q(hour__minute=0, hour__second=0),
             ),
+            models.CheckConstraint(
+                name="hourlyfigures_runs_known",
+                condition=Q(runs="") | Q(runs__regex=r"^[updne]0([updne][1-9][0-9]{0,3})*$"),
+            ),
         ]
         # Figures: the sums over this window, and what is too old to keep.
         indexes = [models.Index(name="hourlyfigures_by_hour", fields=["hour"])]
@@ -99,6 +105,8 @@ class RolledHour(models.Model):
     computed_at = models.DateTimeField()
     version = models.BigIntegerField(default=0)
     """Larger than any before it whenever a number of the hour changed: kept sums go by it."""
+    has_runs = models.BooleanField(default=False, db_default=False)
+    """Whether `HourlyFigures.runs` of the hour are kept; if not, it is made anew by and by."""
     retries_completed = models.PositiveIntegerField(default=0)
     """Dispatches that failed first in it, were retried, and were completed."""
     retries_ended = models.PositiveIntegerField(default=0)

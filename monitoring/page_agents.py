@@ -15,7 +15,8 @@ from monitoring import marks, page_rows, queries
 from monitoring.marks import Mark
 from monitoring.page_strip import Availability, Strip, strip_of
 from monitoring.policy_uptime import Seconds
-from monitoring.queries_uptime import stretches_by_agent
+from monitoring.queries_rolled import Cut
+from monitoring.queries_uptime import Lately, stretches_by_agent
 from monitoring.queries_work import Work
 
 AGENTS_SHOWN = 100
@@ -50,6 +51,10 @@ class TeamFigures(Protocol):
     def uptime(self) -> Mapping[int, Seconds]: ...
     @property
     def work(self) -> Mapping[int, Work]: ...
+    @property
+    def parts(self) -> Cut: ...
+    @property
+    def end(self) -> Lately | None: ...
 
 
 def agent_rows(pauses: Mapping[int | None, Pause], figures: TeamFigures) -> list[AgentRow]:
@@ -59,7 +64,10 @@ def agent_rows(pauses: Mapping[int | None, Pause], figures: TeamFigures) -> list
     """
     rows = _in_order(_rows(pauses, figures))
     shown = rows[:AGENTS_SHOWN]
-    lives = stretches_by_agent([row.agent for row in shown], now=figures.now, window=queries.DAY)
+    team = [row.agent for row in shown]
+    lives = stretches_by_agent(
+        team, now=figures.now, window=queries.DAY, parts=figures.parts, end=figures.end
+    )
     since = figures.now - queries.DAY
     return [
         *(

@@ -14,8 +14,8 @@ from monitoring.marks import OUTCOME_MARKS, Mark
 from monitoring.page_agents import AgentRow, agent_rows
 from monitoring.page_incidents import IncidentRow, row_of
 from monitoring.policy_uptime import Seconds
-from monitoring.queries_rolled import cut
-from monitoring.queries_uptime import uptime_by_agent
+from monitoring.queries_rolled import Cut, cut
+from monitoring.queries_uptime import Lately, lately, uptime_by_agent
 from monitoring.queries_work import Work, work_by_agent
 
 SHOWN = 15
@@ -50,16 +50,21 @@ class _Alone:
     team: Sequence[Agent]
     uptime: Mapping[int, Seconds]
     work: Mapping[int, Work]
+    parts: Cut
+    end: Lately | None
 
 
 def _alone(agent: Agent, *, now: datetime) -> _Alone:
     window = queries.DAY
     parts = cut(since=now - window, until=now)
+    end = lately([agent], parts)
     return _Alone(
         now=now,
         team=[agent],
-        uptime=uptime_by_agent([agent], now=now, window=window, parts=parts),
+        uptime=uptime_by_agent([agent], now=now, window=window, parts=parts, end=end),
         work=work_by_agent(now=now, window=window, parts=parts),
+        parts=parts,
+        end=end,
     )
 
 

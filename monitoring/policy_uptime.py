@@ -60,8 +60,7 @@ class History:
     retired_at: datetime | None = None
 
 
-@dataclass(frozen=True, order=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Consecutive seconds of one kind, in UTC; `end` is the first second after them."""
 
     start: datetime
@@ -121,8 +120,8 @@ class Seconds:
         return self.coverage is None or self.coverage < COVERAGE_SHOWN_UNDER
 
 
-class _Piece(NamedTuple):
-    """Seconds [start, end) that are alike; hundreds of thousands are made, so it is a tuple."""
+class Piece(NamedTuple):
+    """Seconds [start, end), by `second`, that are alike; of many, so it is a tuple."""
 
     kind: SecondKind
     productive: bool
@@ -139,37 +138,54 @@ def seconds_of(
     history: History, *, listening: Sequence[Span], since: datetime, until: datetime
 ) -> Seconds:
     """How many seconds of [since, until) were of each kind."""
-    return _sum(_pieces(history, listening, second(since), second(until)))
+    return sum_of(pieces_of(history, listening=listening, since=since, until=until))
 
 
 def hourly(
     history: History, *, listening: Sequence[Span], since: datetime, until: datetime
-) -> dict[datetime, Seconds]:
-    """The same by the hour, by its first instant in UTC; the first and the last may be parts."""
-    cut: defaultdict[int, list[_Piece]] = defaultdict(list)
-    for piece in _pieces(history, listening, second(since), second(until)):
+) -> dict[datetime, list[Piece]]:
+    """[since, until) by the hour, by its first instant in UTC; the first and last may be parts."""
+    found: defaultdict[int, list[Piece]] = defaultdict(list)
+    for piece in pieces_of(history, listening=listening, since=since, until=until):
         for hour in range(piece.start - piece.start % HOUR, piece.end, HOUR):
             start, end = max(piece.start, hour), min(piece.end, hour + HOUR)
-            cut[hour].append(_Piece(piece.kind, piece.productive, start, end))
-    return {instant(hour): _sum(pieces) for hour, pieces in cut.items()}
+            found[hour].append(Piece(piece.kind, piece.productive, start, end))
+    return {instant(hour): pieces for hour, pieces in found.items()}
 
 
 def stretches(
     history: History, *, listening: Sequence[Span], since: datetime, until: datetime
 ) -> list[Stretch]:
     """[since, until) as consecutive stretches, no two neighbours of one kind."""
+    return stretches_of(pieces_of(history, listening=listening, since=since, until=until))
+
+
+def stretches_of(pieces: Iterable[Piece]) -> list[Stretch]:
+    """Consecutive pieces as stretches, no two neighbours of one kind."""
     runs: list[tuple[int, int, SecondKind]] = []
-    for piece in _pieces(history, listening, second(since), second(until)):
-        start = piece.start
-        if runs and runs[-1][2] is piece.kind:
-            start = runs.pop()[0]
-        runs.append((start, piece.end, piece.kind))
+    for kind, _, start, end in pieces:
+        if runs and runs[-1][2] is kind:
+            start = runs.pop()[0]  # noqa: PLW2901 - the two are one
+        runs.append((start, end, kind))
     # Each ends where the next begins.
     turns = [*(instant(start) for start, _, _ in runs), *(instant(end) for _, end, _ in runs[-1:])]
     return [
         Stretch(start, end, kind)
         for (start, end), (_, _, kind) in zip(pairwise(turns), runs, strict=True)
     ]
+
+
+def clipped(pieces: Iterable[Piece], *, since: datetime, until: datetime) -> Iterator[Piece]:
+    """What of the pieces lies in [since, until)."""
+    low, high = second(since), second(until)
+    for piece in pieces:
+        kind, productive, start, end = piece
+        if end <= low or start >= high:
+            continue
+        if low <= start and end <= high:
+            yield piece
+        else:
+            yield Piece(kind, productive, max(start, low), min(end, high))
 
 
 def second(at: datetime) -> int:
@@ -185,7 +201,11 @@ def instant(at: int) -> datetime:
     return datetime.fromtimestamp(at, tz=UTC)
 
 
-def _pieces(history: History, listening: Sequence[Span], low: int, high: int) -> Iterator[_Piece]:
+def pieces_of(
+    history: History, *, listening: Sequence[Span], since: datetime, until: datetime
+) -> Iterator[Piece]:
+    """[since, until) as consecutive pieces; neighbours may be alike."""
+    low, high = second(since), second(until)
     lanes = (
         [*_clipped(history.excluded, low, high), *_outside(history, low, high)],
         _clipped(history.alive, low, high),
@@ -205,7 +225,7 @@ def _pieces(history: History, listening: Sequence[Span], low: int, high: int) ->
         if at < turn:
             kind = _kind(counts)
             productive = kind is SecondKind.UP and counts[_HELD] > 0 and counts[_STUCK] == 0
-            yield _Piece(kind, productive, at, turn)
+            yield Piece(kind, productive, at, turn)
             at = turn
         counts[lane] += step
 
@@ -246,7 +266,8 @@ def _observable(
     return [(start, end) for start, end in able if start < end]
 
 
-def _sum(pieces: Iterable[_Piece]) -> Seconds:
+def sum_of(pieces: Iterable[Piece]) -> Seconds:
+    """How many seconds were of each kind."""
     sums, productive = dict.fromkeys(SecondKind, 0), 0
     for kind, is_productive, start, end in pieces:
         sums[kind] += end - start

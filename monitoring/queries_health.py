@@ -16,8 +16,8 @@ from monitoring.policy_uptime import Seconds
 from monitoring.queries_incidents import Course, Interventions, course, interventions
 from monitoring.queries_reviews import ReviewFigures, review_figures
 from monitoring.queries_rollbacks import RollbackFigures, rollback_figures
-from monitoring.queries_rolled import cut, sums_by_agent
-from monitoring.queries_uptime import uptime_by_agent
+from monitoring.queries_rolled import Cut, cut, sums_by_agent
+from monitoring.queries_uptime import Lately, lately, uptime_by_agent
 from monitoring.queries_work import RetrySuccess, Work, retry_success, work_by_agent
 from monitoring.targets import Facts, Target, targets
 
@@ -55,6 +55,9 @@ class Figures:
     rollbacks: RollbackFigures
     reviews: ReviewFigures
     same_mistake: SameMistake
+    parts: Cut
+    """The window in parts, and what is known of its end: for strips."""
+    end: Lately | None
 
     @property
     def team_uptime(self) -> Seconds:
@@ -92,11 +95,12 @@ def figures(*, now: datetime, window: timedelta) -> Figures:
     parts = cut(since=now - window, until=now)
     sums = sums_by_agent(parts)
     team = list(queries.agents())
+    end = lately(team, parts)
     return Figures(
         now=now,
         window=window,
         team=team,
-        uptime=uptime_by_agent(team, now=now, window=window, parts=parts, sums=sums),
+        uptime=uptime_by_agent(team, now=now, window=window, parts=parts, sums=sums, end=end),
         work=work_by_agent(now=now, window=window, parts=parts, sums=sums),
         retries=retry_success(now=now, window=window, parts=parts),
         course=course(now=now, window=window),
@@ -104,6 +108,8 @@ def figures(*, now: datetime, window: timedelta) -> Figures:
         rollbacks=rollback_figures(now=now, window=window),
         reviews=review_figures(now=now, window=window),
         same_mistake=same_mistake(),
+        parts=parts,
+        end=end,
     )
 
 

@@ -6,30 +6,42 @@ from the rollups, the rest at both ends from the rows themselves; without rollup
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.core.cache import cache
-from django.db import connection
 from redis import RedisError
 
-from monitoring.policy_uptime import HOUR, instant, second
+from agents.services.statements import fetch
+from monitoring.policy_runs import pieces_of_text
+from monitoring.policy_uptime import HOUR, Piece, instant, second
 
 ONE_HOUR = timedelta(hours=1)
 
 SUMS_KEPT = 3_600
 """Seconds that sums of hours are kept in the cache; a change of any of them makes them anew."""
 _ROLLED = """
-SELECT hour, version FROM monitoring_rolledhour WHERE hour >= %s AND hour < %s ORDER BY hour DESC
+SELECT hour, version, has_runs FROM monitoring_rolledhour
+WHERE hour >= %(first)s::timestamptz AND hour < %(last)s::timestamptz ORDER BY hour DESC
 """
 _SUMS = """
 SELECT agent_id, sum(up_s)::bigint, sum(down_s)::bigint, sum(excluded_s)::bigint,
        sum(unknown_s)::bigint, sum(productive_s)::bigint, sum(succeeded)::bigint,
        sum(failed_build)::bigint, sum(failed_test)::bigint, sum(failed_api)::bigint,
        sum(failed_timeout)::bigint, sum(failed_other)::bigint
-FROM monitoring_hourlyfigures WHERE hour >= %s AND hour < %s GROUP BY agent_id
+FROM monitoring_hourlyfigures
+WHERE hour >= %(first)s::timestamptz AND hour < %(last)s::timestamptz GROUP BY agent_id
 """
+_RUNS = """
+SELECT agent_id, hour, runs FROM monitoring_hourlyfigures
+WHERE hour >= %(first)s::timestamptz AND hour < %(last)s::timestamptz ORDER BY agent_id, hour
+"""
+RUNS_KEPT = 6
+"""Spans of hours whose runs each process keeps: those of strips and of the edges of windows."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,9 @@ class Cut:
     live: tuple[Part, ...]
     version: int = 0
     """Of the rolled hours: the same hours with the same version have the same sums."""
+    runs: Part | None = None
+    """The whole hours, with those at the edges, of which each second is known from the rollups."""
+    runs_version: int = 0
 
     @property
     def edges(self) -> tuple[Part, Part]:
@@ -86,21 +101,36 @@ def cut(*, since: datetime, until: datetime) -> Cut:
     if first < since:
         first += ONE_HOUR
     last = hour_of(until)
-    hours = _hours(first, last) if first < last else []
-    if not hours:
+    hours = _hours(hour_of(since), last + ONE_HOUR) if first < last else {}
+    end = max((hour for hour in hours if first <= hour < last), default=None)
+    if end is None:
         return Cut(since, until, None, (Part(since, until),))
-    begin, version = hours[0]
-    for hour, its_version in hours[1:]:
-        if hour != begin - ONE_HOUR:
-            break
-        begin, version = hour, max(version, its_version)
-    found = Part(begin, hours[0][0] + ONE_HOUR)
+    begin, version = end, hours[end][0]
+    while begin > first and begin - ONE_HOUR in hours:
+        begin -= ONE_HOUR
+        version = max(version, hours[begin][0])
+    found = Part(begin, end + ONE_HOUR)
     live = tuple(
         part
         for part in (Part(since, found.since), Part(found.until, until))
         if part.since < part.until
     )
-    return Cut(since, until, found, live, version)
+    return Cut(since, until, found, live, version, *_with_runs(hours, end))
+
+
+def _with_runs(
+    hours: Mapping[datetime, tuple[int, bool]], end: datetime
+) -> tuple[Part | None, int]:
+    """The neighbours of `end`, and itself, whose runs are kept; and their version."""
+    known = {hour: version for hour, (version, has_runs) in hours.items() if has_runs}
+    if end not in known:
+        return None, 0
+    begin = end
+    while begin - ONE_HOUR in known:
+        begin -= ONE_HOUR
+    while end + ONE_HOUR in known:
+        end += ONE_HOUR
+    return Part(begin, end + ONE_HOUR), max(known.values())
 
 
 def sums_by_agent(parts: Cut) -> dict[int, tuple[int, ...]]:
@@ -119,15 +149,33 @@ def sums_by_agent(parts: Cut) -> dict[int, tuple[int, ...]]:
         kept = cache.get(key)
     if kept is not None:
         return kept
-    with connection.cursor() as cursor:
-        cursor.execute(_SUMS, [first, last])
-        found = {agent: tuple(sums) for agent, *sums in cursor.fetchall()}
+    rows = fetch(_SUMS, {"first": first, "last": last})
+    found = {agent: tuple(sums) for agent, *sums in rows}
     with suppress(RedisError, OSError):
         cache.set(key, found, SUMS_KEPT)
     return found
 
 
-def _hours(first: datetime, last: datetime) -> list[tuple[datetime, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_ROLLED, [first, last])
-        return list(cursor.fetchall())
+def pieces_by_agent(parts: Cut, part: Part) -> dict[int, list[Piece]]:
+    """The seconds of the whole hours around `part`, which lie in `parts.runs`, by the agent's id.
+
+    Of an agent that wasn't there in one of the hours they lack it.
+    """
+    last = hour_of(part.until)
+    last += ONE_HOUR if last < part.until else timedelta(0)
+    found: dict[int, list[Piece]] = _pieces(hour_of(part.since), last, parts.runs_version)
+    return found
+
+
+@lru_cache(maxsize=RUNS_KEPT)
+def _pieces(first: datetime, last: datetime, version: int) -> dict[int, list[Piece]]:
+    found: defaultdict[int, list[Piece]] = defaultdict(list)
+    for agent, hour, text in fetch(_RUNS, {"first": first, "last": last}):
+        found[agent].extend(pieces_of_text(second(hour), text))
+    return dict(found)
+
+
+def _hours(first: datetime, last: datetime) -> dict[datetime, tuple[int, bool]]:
+    """Version of each hour of [first, last) that is rolled up, and whether its runs are kept."""
+    rows = fetch(_ROLLED, {"first": first, "last": last})
+    return {hour: (version, has_runs) for hour, version, has_runs in rows}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.db import connection
@@ -15,8 +15,9 @@ from agents.models import Agent
 from agents.policy_pauses import Span
 from agents.services import statements
 from monitoring import policy_uptime
+from monitoring.policy_runs import gaps_filled
 from monitoring.policy_uptime import History, Seconds, Stretch, second
-from monitoring.queries_rolled import Cut, cut, sums_by_agent
+from monitoring.queries_rolled import Cut, Part, cut, pieces_by_agent, sums_by_agent
 
 PROMISE_LASTS = timedelta(hours=24)
 """So long an agent is expected after a heartbeat that it sent outside of any session."""
@@ -129,6 +130,23 @@ def known(
     return Known(histories, found.get(("listening", _EVERYBODY), ()))
 
 
+@dataclass(frozen=True)
+class Lately:
+    """What is known of the end of a window that is not rolled up yet."""
+
+    part: Part
+    known: Known
+
+
+def lately(agents: Iterable[Agent], parts: Cut) -> Lately | None:
+    """Of the end of that window, in one statement; None when it is rolled up."""
+    rest = [part for part in parts.live if part.until == parts.until and not _has_runs(parts, part)]
+    if not rest:
+        return None
+    part = rest[-1]
+    return Lately(part, known(agents, since=part.since, until=part.until, work=True))
+
+
 def uptime_by_agent(
     agents: Iterable[Agent],
     *,
@@ -136,11 +154,13 @@ def uptime_by_agent(
     window: timedelta,
     parts: Cut | None = None,
     sums: Mapping[int, tuple[int, ...]] | None = None,
+    end: Lately | None = None,
 ) -> dict[int, Seconds]:
     """What each second of the window was, by the agent's id; a new agent's begins with itself.
 
-    At most four statements: whole hours come from the rollups. `parts` and `sums` save asking for
-    them when the caller has them.
+    At most four statements: whole hours come from the rollups, and the edges as far as their hour
+    is in them. `parts`, `sums` and `end`, of the same agents, save asking for them when the caller
+    has them.
     """
     team = list(agents)
     since = now - window
@@ -148,30 +168,75 @@ def uptime_by_agent(
     rolled = sums_by_agent(parts) if sums is None else sums
     found = {agent: Seconds(*numbers[:5]) for agent, numbers in rolled.items()}
     for part in parts.live:
-        at_edge = known(team, since=part.since, until=part.until, work=True)
-        for pk, history in at_edge.histories.items():
-            found[pk] = found.get(pk, Seconds()) + policy_uptime.seconds_of(
-                history, listening=at_edge.listening, since=part.since, until=part.until
-            )
+        for pk, seconds in _seconds_in(part, parts, team, end).items():
+            found[pk] = found.get(pk, Seconds()) + seconds
     return {
         agent.pk: _from_creation(found.get(agent.pk, Seconds()), agent, since, now)
         for agent in team
     }
 
 
+def _seconds_in(
+    part: Part, parts: Cut, team: Sequence[Agent], end: Lately | None
+) -> dict[int, Seconds]:
+    span: _Span = {"since": part.since, "until": part.until}
+    if _has_runs(parts, part):
+        kept = pieces_by_agent(parts, part)
+        return {
+            agent.pk: policy_uptime.sum_of(policy_uptime.clipped(kept.get(agent.pk, ()), **span))
+            for agent in team
+        }
+    # Before they were made there is nothing to look up, and no hour was rolled up.
+    there = [agent for agent in team if agent.created_at < part.until]
+    if not there:
+        return {}
+    at_edge = end.known if end and end.part == part else known(there, **span, work=True)
+    return {
+        pk: policy_uptime.seconds_of(history, listening=at_edge.listening, **span)
+        for pk, history in at_edge.histories.items()
+    }
+
+
+class _Span(TypedDict):
+    since: datetime
+    until: datetime
+
+
+def _has_runs(parts: Cut, part: Part) -> bool:
+    runs = parts.runs
+    return runs is not None and runs.since <= part.since and part.until <= runs.until
+
+
 def stretches_by_agent(
-    agents: Iterable[Agent], *, now: datetime, window: timedelta
+    agents: Iterable[Agent],
+    *,
+    now: datetime,
+    window: timedelta,
+    parts: Cut | None = None,
+    end: Lately | None = None,
 ) -> dict[int, list[Stretch]]:
     """The window as consecutive stretches of one kind each, by the agent's id: the strip.
 
-    One statement; looked up whole, so for a day or so only.
+    At most three statements: hours that are rolled up come from their runs. `parts` of a longer
+    window with the same end, and its `end` of at least these agents, save asking for them.
     """
-    since = now - window
-    found = known(agents, since=since, until=now)
-    return {
-        pk: policy_uptime.stretches(history, listening=found.listening, since=since, until=now)
-        for pk, history in found.histories.items()
+    team, since = list(agents), now - window
+    parts = parts or cut(since=since, until=now)
+    turn = since
+    if parts.runs is not None and parts.runs.since <= since:
+        turn = min(max(parts.runs.until, since), now)
+    rolled, live = Part(since, turn), Part(turn, now)
+    kept = pieces_by_agent(parts, rolled) if since < turn else {}
+    found = {
+        agent.pk: [*gaps_filled(kept.get(agent.pk, ()), since=since, until=turn)] for agent in team
     }
+    if turn < now:
+        span: _Span = {"since": turn, "until": now}
+        at_end = end.known if end and end.part == live else known(team, **span, work=True)
+        for pk, pieces in found.items():
+            history = at_end.histories[pk]
+            pieces.extend(policy_uptime.pieces_of(history, listening=at_end.listening, **span))
+    return {pk: policy_uptime.stretches_of(pieces) for pk, pieces in found.items()}
 
 
 def _from_creation(sums: Seconds, agent: Agent, since: datetime, until: datetime) -> Seconds:

@@ -19,7 +19,8 @@ from agents.models import Agent
 from failures.states import ErrorType
 from monitoring import policy_uptime
 from monitoring.models import RolledHour
-from monitoring.policy_uptime import Seconds
+from monitoring.policy_runs import text_of
+from monitoring.policy_uptime import Piece
 from monitoring.queries_rolled import ONE_HOUR, hour_of
 from monitoring.queries_uptime import known
 from monitoring.queries_work import RETRIED, Work, work_by_hour
@@ -69,9 +70,10 @@ WITH hours AS (SELECT unnest(%(hours)s::timestamptz[]) AS hour), found AS (
     ) AS r ON TRUE
 )
 INSERT INTO monitoring_rolledhour AS old
-    (hour, computed_at, version, retries_completed, retries_ended, retries_under_way)
-SELECT hour, %(now)s, {_NEXT}, completed, ended, under_way FROM found
+    (hour, computed_at, version, has_runs, retries_completed, retries_ended, retries_under_way)
+SELECT hour, %(now)s, {_NEXT}, %(made)s, completed, ended, under_way FROM found
 ON CONFLICT (hour) DO UPDATE SET computed_at = excluded.computed_at,
+    has_runs = old.has_runs OR excluded.has_runs,
     version = CASE
         WHEN old.hour = ANY (%(changed)s::timestamptz[]) OR
              (old.retries_completed, old.retries_ended, old.retries_under_way) IS DISTINCT FROM
@@ -82,10 +84,10 @@ ON CONFLICT (hour) DO UPDATE SET computed_at = excluded.computed_at,
 """.replace("%(SINCE)s", "h.hour").replace("%(UNTIL)s", "h.hour + interval '1 hour'")  # noqa: S608 - put together of the constants above
 
 _COLUMNS = (
-    *("agent_id", "hour", "up_s", "down_s", "excluded_s", "unknown_s", "productive_s"),
+    *("agent_id", "hour", "up_s", "down_s", "excluded_s", "unknown_s", "productive_s", "runs"),
     *("succeeded", *(f"failed_{kind.value}" for kind in ErrorType)),
 )
-_TYPES = ("bigint", "timestamptz", *["int"] * (len(_COLUMNS) - 2))
+_TYPES = (*("bigint", "timestamptz", *["int"] * 5), "text", *["int"] * (len(_COLUMNS) - 8))
 _WRITE = f"""
 INSERT INTO monitoring_hourlyfigures AS old ({", ".join(_COLUMNS)})
 SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in _TYPES)})
@@ -141,9 +143,9 @@ def make(*, since: datetime, until: datetime, now: datetime) -> int:
     found = known(team, since=since, until=until, work=True)
     work = work_by_hour(since=since, until=until)
     rows = [
-        _row(agent.pk, hour, seconds, work.get((agent.pk, hour), Work()))
+        _row(agent.pk, hour, pieces, work.get((agent.pk, hour), Work()))
         for agent in team
-        for hour, seconds in policy_uptime.hourly(
+        for hour, pieces in policy_uptime.hourly(
             found.histories[agent.pk], listening=found.listening, since=since, until=until
         ).items()
         if _was_there(agent, hour)
@@ -153,7 +155,7 @@ def make(*, since: datetime, until: datetime, now: datetime) -> int:
         cursor.execute(_WRITE, columns)
         changed = [hour for (hour,) in cursor.fetchall()]
         hours = [since + n * ONE_HOUR for n in range(round((until - since) / ONE_HOUR))]
-        cursor.execute(_RETRIES, {"hours": hours, "changed": list(set(changed)), "now": now})
+        _count_retries(cursor, hours, changed=set(changed), made=True, now=now)
     return len(changed)
 
 
@@ -162,10 +164,11 @@ def _was_there(agent: Agent, hour: datetime) -> bool:
     return made and (agent.retired_at is None or agent.retired_at > hour)
 
 
-def _row(agent: int, hour: datetime, seconds: Seconds, work: Work) -> tuple[Any, ...]:
+def _row(agent: int, hour: datetime, pieces: Sequence[Piece], work: Work) -> tuple[Any, ...]:
+    seconds = policy_uptime.sum_of(pieces)
     return (
         *(agent, hour, seconds.up, seconds.down, seconds.excluded, seconds.unknown),
-        *(seconds.productive, work.succeeded),
+        *(seconds.productive, text_of(pieces), work.succeeded),
         *(work.failed_by_type.get(kind, 0) for kind in ErrorType),
     )
 
@@ -175,7 +178,7 @@ def _due(*, now: datetime) -> list[tuple[datetime, datetime]]:
     until, beginning = hour_of(now - SETTLED), _beginning(now=now)
     young = max(until - AGAIN, beginning)
     made = set(
-        RolledHour.objects.filter(hour__gte=beginning, hour__lt=young).values_list(
+        RolledHour.objects.filter(hour__gte=beginning, hour__lt=young, has_runs=True).values_list(
             "hour", flat=True
         )
     )
@@ -218,8 +221,15 @@ def _count_retries_again(*, now: datetime) -> int:
         cursor.execute(_STALE, params)
         hours = [hour for (hour,) in cursor.fetchall()]
         if hours:
-            cursor.execute(_RETRIES, {"hours": hours, "changed": hours[:0], "now": now})
+            _count_retries(cursor, hours, changed=set(), made=False, now=now)
     return len(hours)
+
+
+def _count_retries(
+    cursor: Any, hours: list[datetime], *, changed: set[datetime], made: bool, now: datetime
+) -> None:
+    params = {"hours": hours, "changed": list(changed), "made": made, "now": now}
+    cursor.execute(_RETRIES, params)
 
 
 def _forget(*, now: datetime) -> None:

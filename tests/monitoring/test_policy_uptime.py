@@ -11,14 +11,18 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agents.policy_pauses import Span
+from monitoring.policy_runs import pieces_of_text, text_of
 from monitoring.policy_uptime import (
     History,
     SecondKind,
     Seconds,
     hourly,
     percent,
+    second,
     seconds_of,
     stretches,
+    stretches_of,
+    sum_of,
 )
 from tests.monitoring.lives import DAY0, SECOND, at, brute_force, random_life, span
 
@@ -62,8 +66,13 @@ def test_any_cut_of_the_window_adds_up_to_the_whole() -> None:
         whole = seconds_of(history, listening=listening, since=at(0), until=at(length))
         assert sum(parts, Seconds()) == whole, number
         hours = hourly(history, listening=listening, since=at(0), until=at(length))
-        assert sum(hours.values(), Seconds()) == whole, number
-        assert [hour.window for hour in hours.values()] == [3600] * 3
+        sums = [sum_of(pieces) for pieces in hours.values()]
+        assert sum(sums, Seconds()) == whole, number
+        assert [hour.window for hour in sums] == [3600] * 3
+        for hour, pieces in hours.items():
+            kept = list(pieces_of_text(second(hour), text_of(pieces)))
+            assert sum_of(kept) == sum_of(pieces), number
+            assert stretches_of(kept) == stretches_of(pieces), number
         assert whole.window == length
 
 
@@ -201,7 +210,8 @@ def test_a_day_on_which_clocks_change_has_as_many_seconds_as_it_had(
     found = seconds_of(history, listening=always, since=since, until=until)
 
     assert found == Seconds(up=3600, down=(hours - 1) * 3600)
-    parts = hourly(history, listening=always, since=since, until=until)
+    hours = hourly(history, listening=always, since=since, until=until)
+    parts = {hour: sum_of(pieces) for hour, pieces in hours.items()}
     assert len(parts) == hours
     assert all(start.tzinfo is UTC for start in parts)
 

@@ -188,9 +188,14 @@ def test_uptime_of_random_days_equals_brute_force_live_and_rolled_up(seed: int) 
             assert (found.up, found.down, found.excluded, found.unknown) == (
                 *(truth[begin:end].count(kind.value) for kind in SecondKind),
             ), (rolled, begin, end)
-    strip = stretches_by_agent([agent], now=T0 + 9000 * SECOND, window=9000 * SECOND)[agent.pk]
-    drawn = [s.kind.value for s in strip for _ in range((s.end - s.start) // SECOND)]
-    assert drawn == truth[:9000]
+        for begin, end in (
+            (0, 9000),
+            *(sorted(chance.sample(range(story.length), 2)) for _ in range(2)),
+        ):
+            now, window = T0 + end * SECOND, (end - begin) * SECOND
+            strip = stretches_by_agent([agent], now=now, window=window)[agent.pk]
+            drawn = [s.kind.value for s in strip for _ in range((s.end - s.start) // SECOND)]
+            assert drawn == truth[begin:end], (rolled, begin, end)
 
 
 def test_a_new_agents_window_begins_when_it_was_made() -> None:
