@@ -21,7 +21,7 @@ from evox.embedded.redis import EmbeddedRedis
 from evox.embedded.state import State, forget_state, write_state
 from evox.embedded.supervisor import Supervisor
 
-READY_SECONDS = 90
+READY_SECONDS = 180
 TICK_SECONDS = 0.2
 
 

@@ -31,7 +31,7 @@ from evox.embedded.redis import EmbeddedRedis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 
 def temporary_folder(account: children.Account | None) -> Path:

@@ -17,6 +17,7 @@ ADD = """
 INSERT INTO agents_channel (name, description, created_at) VALUES (%(name)s, '', now())
 RETURNING name
 """
+SLEEPS = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
 
 
 def forget() -> None:
@@ -119,12 +120,14 @@ def test_other_threads_run_while_one_waits_for_the_server():
     dsn, ended = connection.connection.info.dsn, []
 
     def cancel() -> None:
-        with psycopg.connect(dsn) as other:
+        with psycopg.connect(dsn, autocommit=True) as other:
+            while other.execute(SLEEPS, [pid]).fetchone() is None:
+                pass
             ended.append(other.execute("SELECT pg_cancel_backend(%s)", [pid]).fetchone())
 
-    helper = threading.Timer(0.3, cancel)
+    helper = threading.Thread(target=cancel)
     helper.start()
     with pytest.raises(OperationalError):
-        statements.fetch("SELECT pg_sleep(20)", {})
+        statements.fetch("SELECT pg_sleep(200)", {})
     helper.join()
     assert ended == [(True,)]

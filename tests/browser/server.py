@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,18 +16,17 @@ from django.db import connection
 from django.test import Client
 
 from evox import env
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 180
+READY_SECONDS = 400
 
 
 class Server:
     """Starts and stops on one port."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.cookie = f"evox_session_{self.port}"
         self._log = folder / "web.log"

@@ -21,6 +21,6 @@ def test_nothing_is_lost_done_twice_or_late_when_everything_is_killed():
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=900,
     )
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr[-4000:]}"

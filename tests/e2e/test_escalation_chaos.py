@@ -17,7 +17,7 @@ def chaos(*options):
     command = [sys.executable, "-m", "benchmarks.escalation", "chaos", "--small", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
 
 

@@ -6,7 +6,6 @@ import ast
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +23,11 @@ from agents.services.dispatches import NewDispatch, create_dispatch
 from agents.states import Strategy
 from failures.models import Failure
 from recovery.services.operator import cancel_dispatch
+from tests.ports import free_port
 
 EVOXCTL = Path(__file__).resolve().parents[2] / "scripts" / "evoxctl.py"
+PATIENCE = 200
+"""Seconds; machines that run tests are busy."""
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -52,7 +54,7 @@ def evoxctl(url, environment, tmp_path):
             input=given,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -69,7 +71,7 @@ def working(url, environment, folder, *arguments):
             yield agent
         finally:
             agent.terminate()
-            agent.wait(20)
+            agent.wait(PATIENCE)
 
 
 def queue(command="true", **fields):
@@ -81,8 +83,8 @@ def make_due(dispatch):
     Dispatch.objects.filter(pk=dispatch.pk).update(run_at=timezone.now())
 
 
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -102,9 +104,7 @@ def is_alive(pid):
 
 
 def closed_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def test_an_agent_takes_work_shows_progress_and_is_done(evoxctl):
@@ -297,7 +297,7 @@ def test_an_agent_that_is_stopped_kills_its_command_and_reports_no_failure(
     with working(url, environment, tmp_path) as agent:
         wait_until(lambda: pid.exists() and pid.read_text())
         agent.terminate()
-        assert agent.wait(20) == 128 + signal.SIGTERM
+        assert agent.wait(PATIENCE) == 128 + signal.SIGTERM
     assert not is_alive(int(pid.read_text()))
     assert not Failure.objects.exists()
     assert status_of(dispatch) == "running"
@@ -337,7 +337,8 @@ def standing_in(port, **answers):
 
 def test_a_report_that_could_not_be_sent_is_sent_when_the_server_is_back(environment, tmp_path):
     attempt = {"number": 1, "strategy": "first_try", "claim": "secret"}
-    work = {"id": 7, "title": "Try it", "command": "echo made > file; sleep 1; exit 5"}
+    command = "touch begun; until test -e go; do sleep 0.1; done; exit 5"
+    work = {"id": 7, "title": "Try it", "command": command}
     claimed = {"dispatch": work, "attempt": attempt, "heartbeatSeconds": 60}
     url = closed_port()
     port = int(url.rpartition(":")[2])
@@ -349,11 +350,13 @@ def test_a_report_that_could_not_be_sent_is_sent_when_the_server_is_back(environ
             stdout=subprocess.PIPE,
             text=True,
         )
-        wait_until(tmp_path.joinpath("file").exists)
-    time.sleep(2)
+        wait_until(tmp_path.joinpath("begun").exists)
+    tmp_path.joinpath("go").touch()
+    lines = iter(agent.stdout.readline, "")
+    said = next(line for line in lines if "can't be reached" in line)
     closed = {"status": "retrying", "reason": "Soon."}
     with standing_in(port, heartbeat={"claimState": "live"}, fail=closed) as back:
-        said, _ = agent.communicate(timeout=20)
+        said += agent.communicate(timeout=PATIENCE)[0]
     assert agent.returncode == 1
     assert said.count("can't be reached") == 1
     assert "Exit code 5 → retrying. Soon." in said

@@ -13,7 +13,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -27,9 +26,12 @@ import pytest
 
 from evox.embedded.state import read_state
 from tests.failures import secret_shapes as shapes
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEPS = 12
+PATIENCE = 400
+"""Seconds; machines that run tests are busy."""
 """Seconds in which the worker writes messages and documents of its own."""
 WEBHOOK_SECRET = "signs" + "-the-hook"
 MARK = "quokka"
@@ -100,9 +102,7 @@ class Evox:
     """A running EVOX, and calls to it."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         given = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "EVOX_", "GITHUB_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(given)}
         self.folder, self.url = folder, f"http://127.0.0.1:{port}/"
@@ -119,7 +119,7 @@ class Evox:
         command = [sys.executable, "-P", "-m", "evox.embedded.up"]
         with (self.folder / "output").open("wb") as log:
             self.up = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while not (state := read_state(self.folder / "data")) or not state.ready:
             assert self.up.poll() is None, (self.folder / "output").read_text(errors="replace")
             assert time.monotonic() < deadline
@@ -127,7 +127,7 @@ class Evox:
 
     def stop(self) -> None:
         self.up.terminate()
-        self.up.wait(90)
+        self.up.wait(PATIENCE)
 
     def purge(self) -> None:
         command = [sys.executable, "-P", "-m", "evox.embedded.up", "--purge"]
@@ -135,8 +135,9 @@ class Evox:
 
     def manage(self, *arguments: str) -> str:
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        environment = self.environment
         done = subprocess.run(
-            command, env=self.environment, check=True, capture_output=True, text=True, timeout=120
+            command, env=environment, check=True, capture_output=True, text=True, timeout=PATIENCE
         )
         return done.stdout
 
@@ -146,7 +147,7 @@ class Evox:
         url = self.url + quote(path, safe="/?&=%")
         request = urllib.request.Request(url, data, headers, method=method)
         try:
-            with self._opener.open(request, timeout=30) as response:
+            with self._opener.open(request, timeout=PATIENCE) as response:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()

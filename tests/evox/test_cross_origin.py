@@ -175,7 +175,7 @@ def test_a_real_browser_changes_nothing(transactional_db, live_server, tmp_path)
     shown = subprocess.run(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/u",
          "--virtual-time-budget=5000", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
 
     assert "<title>reached</title>" in shown.stdout

@@ -44,7 +44,7 @@ def test_the_steps_temporary_folder_and_their_processes_are_gone_afterwards():
         left = subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=-1)
         assert folder.is_dir()
     assert not folder.exists()
-    assert left.wait(5) == -signal.SIGTERM
+    assert left.wait(60) == -signal.SIGTERM
     left.stdin.close()
 
 

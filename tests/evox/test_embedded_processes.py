@@ -38,7 +38,7 @@ def test_who_ignores_the_polite_signal_is_killed():
     with subprocess.Popen(command, stdout=subprocess.PIPE) as stubborn:
         stubborn.stdout.readline()
         end([identify(stubborn.pid)], grace=0.2)
-        assert stubborn.wait(5) == -9
+        assert stubborn.wait(60) == -9
 
 
 def test_an_ended_process_that_nobody_waited_for_counts_as_ended(sleeper):

@@ -53,7 +53,7 @@ def test_the_keeper_ends_its_servers_when_its_input_ends():
         socket = Path(urlsplit(json.loads(keeper.stdout.readline())["REDIS_URL"]).path)
         assert socket.is_socket()
         keeper.stdin.close()
-        assert keeper.wait(20) == 0
+        assert keeper.wait(60) == 0
     assert not socket.parent.exists()
 
 

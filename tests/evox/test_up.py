@@ -18,9 +18,12 @@ import pytest
 
 from evox.embedded.processes import marked
 from evox.embedded.state import read_state
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILDREN = {"postgres", "redis", "web", "worker", "beat"}
+PATIENCE = 400
+"""Seconds; machines that run tests are busy."""
 
 
 def up_command(*arguments):
@@ -29,9 +32,7 @@ def up_command(*arguments):
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
@@ -52,12 +53,12 @@ def run(environment, *arguments, **extra):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -71,10 +72,11 @@ def running(environment, *arguments):
     ) as up:
         try:
             wait_until(lambda: up.poll() is not None or is_ready(data, up.pid))
+            assert up.poll() is None, up.stdout.read()
             yield up
         finally:
             up.terminate()
-            up.wait(60)
+            up.wait(PATIENCE)
 
 
 def is_ready(data, pid):
@@ -86,7 +88,7 @@ def healthy(environment):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         url = f"http://127.0.0.1:{environment['EVOX_PORT']}/healthz"
-        return opener.open(url, timeout=5).status == 200
+        return opener.open(url, timeout=PATIENCE).status == 200
     except OSError:
         return False
 
@@ -203,7 +205,7 @@ def test_ctrl_c_at_any_moment_of_a_first_start_leaves_no_process(environment, tm
         with subprocess.Popen(up_command(), env=environment, stdout=subprocess.PIPE) as up:
             time.sleep(tenths / 10)
             up.send_signal(signal.SIGINT)
-            up.wait(60)
+            up.wait(PATIENCE)
         assert marked(str(data)) == []
     with running(environment):
         assert healthy(environment)

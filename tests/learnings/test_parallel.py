@@ -38,13 +38,13 @@ def at_once(jobs):
 
     def run(job):
         try:
-            start.wait(timeout=20)
+            start.wait(timeout=60)
             return job()
         finally:
             connection.close()
 
     with ThreadPoolExecutor(len(jobs)) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(run, job) for job in jobs]]
+        return [future.result(timeout=300) for future in [pool.submit(run, job) for job in jobs]]
 
 
 def test_eight_analyses_at_once_make_one_learning_and_one_post(shared_world, patterns_dir):
@@ -141,7 +141,7 @@ def test_two_processes_at_once_say_each_thing_once(shared_world, patterns_dir):
         process.stdin.write(b"x")
         process.stdin.flush()
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors.decode()
 
     one_of_each(shared_world)
@@ -214,7 +214,7 @@ def test_the_switch_waits_for_whoever_writes_guidance_and_takes_that_away_too(
             off = in_a_thread(pool, lambda: switch.turn(on=False, actor="max", reason="r", now=NOW))
             with pytest.raises(TimeoutError):
                 off.result(timeout=1)
-        off.result(timeout=30)
+        off.result(timeout=120)
 
     assert not FailureGroup.objects.exclude(guidance="").exists()
 
@@ -236,7 +236,7 @@ def test_guidance_locks_groups_in_the_order_in_which_failures_are_logged(shared_
             with pytest.raises(TimeoutError):
                 off.result(timeout=1)
             FailureGroup.objects.select_for_update(nowait=True).get(pk=last.pk)
-        off.result(timeout=30)
+        off.result(timeout=120)
 
 
 def test_failures_logged_during_an_analysis_are_neither_refused_nor_lost(shared_world):

@@ -189,7 +189,7 @@ def test_a_sender_that_moves_it_meanwhile_lets_nothing_slip(before, after, end):
     moved, results = threading.Event(), []
 
     def cancel() -> None:
-        moved.wait(10)
+        moved.wait(60)
         results.append(outbox.cancel(["incident:42"], now=T0))
         connection.close()
 
@@ -200,7 +200,7 @@ def test_a_sender_that_moves_it_meanwhile_lets_nothing_slip(before, after, end):
         moved.set()
         thread.join(0.3)
         assert thread.is_alive(), "It must wait for the row."
-    thread.join(10)
+    thread.join(60)
     assert results == [1]
     assert only().state == end
     assert (only().withdrawn_at is not None) == (end == "sending")

@@ -29,6 +29,7 @@ from monitoring.sinks import apprise, guard, webhook
 from monitoring.sinks.apprise_process import without_secrets
 from tests.monitoring.outbox_world import SECOND, SECRET, T0, only, say, sink, states, tries
 from tests.monitoring.receiver import receiver
+from tests.ports import free_port
 from tests.recovery.world import at_once
 
 pytestmark = pytest.mark.django_db
@@ -185,8 +186,7 @@ def test_what_waited_while_evox_was_off_for_days_gets_its_try(hook, allowed):
 
 
 def test_nobody_there_is_tried_again_and_said_without_the_secret_path(allowed):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     sink(f"http://127.0.0.1:{port}/secret-token?key=hunter2")
     say()
     assert send() == {"pending": 1}
@@ -196,8 +196,7 @@ def test_nobody_there_is_tried_again_and_said_without_the_secret_path(allowed):
 
 
 def test_a_sink_that_gives_no_answer_is_left_alone_for_the_round(allowed):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     sink(f"http://127.0.0.1:{port}/")
     say("one"), say("two")
     assert send() == {"pending": 1}
@@ -217,7 +216,7 @@ def test_a_receiver_that_drips_its_answer_holds_nobody_for_long(start, sent):
             connection, _ = server.accept()
             with connection, suppress(OSError):
                 connection.sendall(start)
-                for _ in range(200):
+                for _ in range(1_200):
                     time.sleep(0.05)
                     connection.sendall(b"0" if start else b"")
 
@@ -226,7 +225,7 @@ def test_a_receiver_that_drips_its_answer_holds_nobody_for_long(start, sent):
         parcel = webhook.Parcel(url=url, secret=SECRET, key="k", body="{}")
         began = time.monotonic()
         found = webhook.send(parcel, allow=INSIDE, now=T0, seconds=1.5)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
     assert (found.sent, found.error) == (sent, "" if sent else "No answer within 1.5 s.")
 
 
@@ -236,7 +235,7 @@ def test_a_little_of_a_huge_answer_is_read(hook, allowed):
     say()
     began = time.monotonic()
     assert send() == {"sent": 1}
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -400,8 +399,7 @@ def test_what_apprise_was_answered_is_recorded_without_a_part_of_the_address(hoo
 
 
 def test_a_host_that_apprise_does_not_reach_is_not_named(allowed):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     sink(f"json://127.0.0.1:{port}/", kind=SinkKind.APPRISE)
     say()
     assert send() == {"pending": 1}
@@ -461,15 +459,15 @@ def test_a_service_of_apprise_reads_no_file(path):
 
 
 def test_a_call_of_apprise_has_an_end(hook, allowed):
-    hook.before = lambda _: time.sleep(5)
+    hook.before = lambda _: time.sleep(60)
     began = time.monotonic()
     found = apprise.send(f"json://127.0.0.1:{hook.port}/", "t", "b", allow=INSIDE, seconds=2)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     assert (found.sent, found.hopeless, found.error) == (False, False, "No result within 2 s.")
 
 
 def test_a_process_of_apprise_ends_by_itself_when_nobody_waits_for_it(hook):
-    hook.before = lambda _: time.sleep(20)
+    hook.before = lambda _: time.sleep(200)
     order = {
         "url": f"json://127.0.0.1:{hook.port}/",
         "title": "t",
@@ -484,7 +482,7 @@ def test_a_process_of_apprise_ends_by_itself_when_nobody_waits_for_it(hook):
     ) as process:
         process.stdin.write(json.dumps(order).encode())
         process.stdin.close()
-        assert process.wait(10) < 0
+        assert process.wait(60) < 0
 
 
 def test_no_part_of_an_address_is_said():
@@ -673,7 +671,7 @@ def test_one_round_at_a_time_is_a_workers_and_it_signs(hook, allowed):
 
     def wait(_request):
         inside.set()
-        go.wait(10)
+        go.wait(60)
 
     hook.before = wait
     results = []
@@ -684,11 +682,11 @@ def test_one_round_at_a_time_is_a_workers_and_it_signs(hook, allowed):
 
     thread = threading.Thread(target=first)
     thread.start()
-    inside.wait(10)
+    inside.wait(60)
     assert sender.send_alone() == {}
     assert not SystemBeat.objects.filter(name="sender").exists()
     go.set()
-    thread.join(10)
+    thread.join(60)
     assert results == [{DeliveryState.SENT: 1}]
     assert SystemBeat.objects.filter(name="sender").exists()
 

@@ -53,7 +53,7 @@ def complete_while(held, act):
     with transaction.atomic():
         Dispatch.objects.select_for_update().get(pk=held.dispatch.pk)
         thread.start()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         with connection.cursor() as cursor:
             while time.monotonic() < until:
                 cursor.execute(WAITING)
@@ -63,7 +63,7 @@ def complete_while(held, act):
             else:
                 pytest.fail("Nobody waited for the row.")
         act()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     return heard[0]
 
 

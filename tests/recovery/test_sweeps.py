@@ -287,10 +287,10 @@ def test_a_sweep_is_skipped_while_another_is_at_it(live_team):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SWEEP_LOCK])
             holds.set()
-            assert done.wait(timeout=10)
+            assert done.wait(timeout=60)
 
     def try_to_sweep():
-        assert holds.wait(timeout=10)
+        assert holds.wait(timeout=60)
         try:
             return sweep(now=T0 + HOUR)
         finally:

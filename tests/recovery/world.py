@@ -113,7 +113,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
     barrier = threading.Barrier(len(acts))
 
     def run(act: Callable[[], Any]) -> Any:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         try:
             return act()
         except Exception as error:  # noqa: BLE001 - the test looks at what came out

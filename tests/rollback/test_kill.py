@@ -149,7 +149,7 @@ def test_killed_during_a_build_the_build_ends_with_the_doctor(world):
     wait_for((world.folder / "begun").exists)
     hook = world.run("pgrep", "-P", str(running.pid)).split()[0]
     world.run("kill", "-9", hook)
-    running.wait(timeout=20)
+    running.wait(timeout=200)
     group = (world.folder / "pid").read_text().strip()
     said = doctored(world)
     assert "a build that was killed is gone" in said
@@ -163,7 +163,7 @@ def test_git_that_was_killed_takes_the_hook_with_it_or_not_and_all_is_well(world
     running = world.start("git", "commit", "-qm", "Break it")
     wait_for((world.folder / "begun").exists)
     running.send_signal(signal.SIGKILL)
-    running.communicate(timeout=20)
+    running.communicate(timeout=200)
     wait_for(lambda: world.kinds() == ["rolled_back"])
     assert len(world.reverted()) == 1
     world.is_clean()

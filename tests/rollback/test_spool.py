@@ -131,7 +131,7 @@ def test_a_server_that_never_answers_costs_three_seconds(world):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         world.env["EVOX_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        bad = world.commit("Break it", a_txt=BAD, timeout=12)
+        bad = world.commit("Break it", a_txt=BAD, timeout=60)
     assert world.reverted() == [bad]
     assert len(waiting(world)) == 1
 

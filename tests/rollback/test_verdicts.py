@@ -89,16 +89,16 @@ def test_a_failure_on_a_base_that_was_flaky_blames_nobody(world):
 
 @case
 def test_a_build_that_is_too_slow_takes_nothing_back(world):
-    world.command("sleep 30", budget=4)
+    world.command("sleep 100", budget=4)
     world.commit(a_txt="fine\n")
     assert world.reverted() == []
 
 
 def test_a_build_that_is_too_slow_is_inconclusive_and_its_processes_end(world):
-    world.command('echo $$ >"$HOME/pid"; sleep 31 & sleep 30', budget=4)
+    world.command('echo $$ >"$HOME/pid"; sleep 101 & sleep 100', budget=4)
     began = time.monotonic()
     world.commit(a_txt="fine\n")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 60
     assert world.kinds() == ["verify_inconclusive"]
     assert "did not end" in world.incident["message"]
     group = (world.folder / "pid").read_text().strip()
@@ -241,11 +241,10 @@ def test_without_a_build_command_nothing_is_judged(world):
 
 
 def test_a_slow_build_on_a_green_base_is_taken_back_unconfirmed(world):
-    world.command("grep -q BROKEN a.txt || exit 0; sleep 1.6; exit 1", budget=6)
-    began = time.monotonic()
+    # Of the budget, three seconds are kept for the rest: one build has time, two have not.
+    world.command("grep -q BROKEN a.txt || exit 0; sleep 5; exit 1", budget=12.5)
     world.commit(b_txt="fine\n")
     bad = world.commit("Break it", a_txt=BAD)
-    assert time.monotonic() - began < 7
     assert world.reverted() == [bad]
     assert world.kinds() == ["rolled_back"]
     assert world.incident["metadata"]["confirmed"] is False
@@ -253,7 +252,7 @@ def test_a_slow_build_on_a_green_base_is_taken_back_unconfirmed(world):
 
 
 def test_rerun_always_reverts_nothing_after_one_failure(world):
-    world.command("grep -q BROKEN a.txt || exit 0; sleep 1.6; exit 1", budget=6)
+    world.command("grep -q BROKEN a.txt || exit 0; sleep 5; exit 1", budget=12.5)
     world.git("config", "evox.rollback.rerun", "always")
     world.commit("Break it", a_txt=BAD)
     assert world.reverted() == []
@@ -300,8 +299,8 @@ def test_what_a_build_commits_is_not_judged_itself(world):
 
 
 def test_a_build_that_leaves_a_daemon_behind_does_not_wait_for_it(world):
-    world.command("sleep 20 & exit 0")
+    world.command("sleep 100 & exit 0")
     began = time.monotonic()
     world.commit(a_txt="fine\n")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert world.kinds() == []

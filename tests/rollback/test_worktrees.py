@@ -93,7 +93,7 @@ def test_two_work_trees_are_judged_at_the_same_time(world):
         (path / "a.txt").write_text(BAD + subject)
         running.append(world.start("git", "-C", str(path), "commit", "-qam", subject))
     for process in running:
-        process.communicate(timeout=60)
+        process.communicate(timeout=200)
     assert last(world, first) == 'Revert "one"'
     assert last(world, second) == 'Revert "two"'
     assert sorted(world.kinds()) == ["rolled_back", "rolled_back"]
@@ -156,7 +156,7 @@ def test_a_work_tree_that_goes_away_during_its_build_harms_nobody(world, gone):
         path.rename(world.folder / "elsewhere")
     else:
         world.git("worktree", "remove", "--force", str(path))
-    running.communicate(timeout=60)
+    running.communicate(timeout=200)
     assert world.git("log", "-1", "--format=%s", "linked").strip() == "Break it"
     world.git("worktree", "prune")
     world.git("fsck", "--strict", "--no-dangling")

@@ -27,7 +27,7 @@ def case(test: Callable[[World], None]) -> Callable[[World], None]:
     return test
 
 
-def wait_for(true: Callable[[], Any], seconds: float = 10.0) -> None:
+def wait_for(true: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait until it is true, and fail if it never is."""
     until = time.monotonic() + seconds
     while not true():
@@ -162,7 +162,7 @@ class World:
         *command: str,
         at: Path | None = None,
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = 200,
         **env: str,
     ) -> str:
         """The output of a command; what it said beside goes to `said`."""
