@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, F, Max, Q, QuerySet, Sum, Value
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from agents.errors import NotFoundError
@@ -17,11 +17,10 @@ from failures.models import Failure, FailureGroup
 from failures.queries import ROOT_OF_FAILURE, ROOT_OF_GROUP, STATUS_OF_FAILURE
 from failures.states import ErrorType, GroupStatus, ResolutionOutcome
 from learnings.models import AnalysisRun, Learning, LearningQuerySet
-from learnings.policy.drafts import WINDOW, Facts, PastResolution
+from learnings.policy.drafts import WINDOW, Facts
 from learnings.policy.lasting import MOST_HARMFUL
 from learnings.states import LIVE, TOLD, LearningStatus, Trigger
 
-MOST_RESOLUTIONS = 50
 _ROOT_OF_LEARNING = Coalesce(F("group__merged_into"), F("group"))
 
 
@@ -45,8 +44,6 @@ class FamilyPattern:
     error_type: ErrorType
     tool_code: str
     error_class: str
-    count: int
-    agents: list[str]
     learning_id: int | None = None
 
 
@@ -55,10 +52,17 @@ def patterns(*, threshold: int, now: datetime) -> list[Pattern]:
     return _patterns(_recent(now), threshold=threshold)
 
 
+def count_patterns(*, threshold: int, now: datetime) -> int:
+    """How many `patterns` there are."""
+    return _frequent(_recent(now), ROOT_OF_FAILURE, threshold=threshold).count()
+
+
 def patterns_without_learning(
     *, threshold: int, seen_since: datetime, now: datetime
-) -> list[Pattern]:
-    """Of groups seen since `seen_since` those at the threshold that nobody wrote about.
+) -> list[FailureGroup]:
+    """Of roots seen since `seen_since` those at the threshold that nobody wrote about.
+
+    The most frequent first.
 
     After a retirement only newer failures count; a rejection holds until its review date.
     """
@@ -82,9 +86,10 @@ def patterns_without_learning(
     members = list(_held_for(unwritten).values_list("id", flat=True))
     found = _recent(now).filter(group__in=members)
     ended = Learning.objects.filter(group__in=members, retired_at__gte=now - WINDOW)
-    return _patterns(
-        _newer_than(found, ended, of="root", by=_ROOT_OF_LEARNING), threshold=threshold
-    )
+    newer = _newer_than(found, ended, of="root", by=_ROOT_OF_LEARNING)
+    ids = _roots_at(newer, threshold=threshold)
+    rows = FailureGroup.objects.in_bulk(ids)
+    return [rows[pk] for pk in ids]
 
 
 def family_patterns(*, threshold: int, now: datetime) -> list[FamilyPattern]:
@@ -95,15 +100,10 @@ def family_patterns(*, threshold: int, now: datetime) -> list[FamilyPattern]:
     """
     recent = _recent(now).exclude(group__family="")
     ended = Learning.objects.filter(retired_at__gte=now - WINDOW).exclude(family="")
-    found: list[Any] = list(
-        _newer_than(recent, ended, of="group__family", by=F("family"))
-        .order_by()
-        .values("group__family")
-        .annotate(n=Count("id"), names=ArrayAgg("agent__name", distinct=True))
-        .filter(n__gte=threshold)
-        .order_by("-n", "group__family")
-    )
-    families = {row["group__family"] for row in found}
+    newer = _newer_than(recent, ended, of="group__family", by=F("family"))
+    frequent = _frequent(newer, F("group__family"), threshold=threshold)
+    found = list(frequent.values_list("about", flat=True))
+    families = set(found)
     if not families:
         return []
     families -= _families_covered(families, recent, threshold=threshold, now=now)
@@ -116,12 +116,10 @@ def family_patterns(*, threshold: int, now: datetime) -> list[FamilyPattern]:
             error_type=ErrorType(face.error_type),
             tool_code=face.tool_code,
             error_class=face.error_class,
-            count=row["n"],
-            agents=sorted(row["names"]),
             learning_id=learnings.get(face.family),
         )
-        for row in found
-        if (face := faces.get(row["group__family"])) is not None
+        for family in found
+        if (face := faces.get(family)) is not None
     ]
 
 
@@ -134,7 +132,7 @@ def _families_covered(
     families: Collection[str], recent: QuerySet[Failure], *, threshold: int, now: datetime
 ) -> set[str]:
     """Those of which a group is a pattern, or was written about; and rejected ones."""
-    own = _patterns(recent.filter(group__family__in=families), threshold=threshold)
+    own = _roots_at(recent.filter(group__family__in=families), threshold=threshold)
     roots = Learning.objects.filter(_holds(now), group__isnull=False).values(root=_ROOT_OF_LEARNING)
     groups = FailureGroup.objects.filter(family__in=families)
     own_or_roots = Q(pk__in=roots) | Q(merged_into__in=roots)
@@ -142,7 +140,7 @@ def _families_covered(
         family__in=families, status=LearningStatus.REJECTED.value, review_at__gt=now
     )
     return {
-        *(pattern.group.family for pattern in own),
+        *FailureGroup.objects.filter(pk__in=own).values_list("family", flat=True),
         *groups.filter(own_or_roots).order_by().values_list("family", flat=True),
         *rejected.values_list("family", flat=True),
     }
@@ -171,6 +169,19 @@ def _newer_than(
 def _recent(now: datetime) -> QuerySet[Failure]:
     found = Failure.objects.filter(created_at__gte=now - WINDOW)
     return found.annotate(stands=STATUS_OF_FAILURE).exclude(stands=GroupStatus.IGNORED.value)
+
+
+def _frequent(
+    found: QuerySet[Failure], about: F | Coalesce, *, threshold: int
+) -> QuerySet[Any, Any]:
+    """What enough of these failures are `about`, the most frequent first."""
+    counted = found.order_by().values(about=about).annotate(n=Count("id"))
+    return counted.filter(n__gte=threshold).order_by("-n", "about")
+
+
+def _roots_at(found: QuerySet[Failure], *, threshold: int) -> list[int]:
+    rows = _frequent(found, ROOT_OF_FAILURE, threshold=threshold)
+    return list(rows.values_list("about", flat=True))
 
 
 def _patterns(found: QuerySet[Failure], *, threshold: int) -> list[Pattern]:
@@ -208,27 +219,23 @@ def _learnings_of(roots: list[int]) -> dict[int, int]:
     )
 
 
-def facts_of(group: FailureGroup, *, resolution: str = "") -> Facts:
+def facts_of(group: FailureGroup, *, fix_known: bool = False) -> Facts:
     """What a draft needs to know of a group."""
     return Facts(
         error_type=ErrorType(group.error_type),
         template=group.template,
         tool_code=group.tool_code,
         error_class=group.error_class,
-        resolution=resolution,
+        fix_known=fix_known,
     )
 
 
-def past_resolutions(groups: Collection[int]) -> list[PastResolution]:
-    """How failures of these groups were dealt with: all kinds of outcome, the newest of each."""
-    found: list[PastResolution] = []
-    for outcome in (ResolutionOutcome.FIXED, ResolutionOutcome.WORKAROUND):
-        rows = Failure.objects.filter(group__in=groups, outcome=outcome.value).exclude(
-            resolution=""
-        )
-        newest = rows.order_by("-id").values_list("resolution", "created_at")[:MOST_RESOLUTIONS]
-        found += [PastResolution(text, outcome, at) for text, at in newest]
-    return found
+def with_known_fix(roots: Collection[int]) -> set[int]:
+    """Those of these roots of which a failure has a note of what helped, in one statement."""
+    helped = Failure.objects.filter(group=OuterRef("pk"), resolution__regex=r"\S").exclude(
+        outcome=ResolutionOutcome.NONE.value
+    )
+    return set(_held_for(roots).filter(Exists(helped)).values_list(ROOT_OF_GROUP, flat=True))
 
 
 def learnings() -> LearningQuerySet:

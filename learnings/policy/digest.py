@@ -43,6 +43,11 @@ def digest(week: str, news: News) -> str:
     return "\n".join([f"Learnings, week {week}", *sections]) if sections else ""
 
 
+def many(items: Sequence[Item]) -> str:
+    """The post about learnings that are too many to have one each."""
+    return "\n".join(_section(f"{len(items)} more new learnings", [_name(one) for one in items]))
+
+
 def _section(title: str, lines: Sequence[str]) -> list[str]:
     if not lines:
         return []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from failures.flags import template_flags
 from failures.naming import public_name
-from failures.states import ErrorType, ResolutionOutcome
+from failures.states import ErrorType
 
 WINDOW = timedelta(days=7)
 REVIEW_AFTER = timedelta(days=90)
@@ -50,8 +49,8 @@ class Facts:
     """Empty for a family, which has many."""
     tool_code: str = ""
     error_class: str = ""
-    resolution: str = ""
-    """The best past one: an agent's free text, of which a draft says only that there is one."""
+    fix_known: bool = False
+    """Whether somebody noted what helped: free text, of which a draft says only that it exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,20 +68,14 @@ class Draft:
     flags: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class PastResolution:
-    """How one failure of a group was dealt with."""
-
-    text: str
-    outcome: ResolutionOutcome
-    at: datetime
-
-
 def draft(facts: Facts) -> Draft:
     """The learning that `facts` make; without a template, that of a family of groups."""
     kind, name = _KINDS[facts.error_type], safe_name(facts)
-    known = facts.resolution.strip()
-    told = "A past fix is written down." if known else "No fix is known yet: note what helps."
+    told = (
+        "A past fix is written down."
+        if facts.fix_known
+        else "No fix is known yet: note what helps."
+    )
     shared = "with this text" if facts.template else "of this kind, in different words,"
     return Draft(
         title=_cut(
@@ -90,7 +83,7 @@ def draft(facts: Facts) -> Draft:
         ),
         category=category(facts.error_type, facts.tool_code),
         problem=f"{kind}s {shared} keep coming back: {name or 'under review'}",
-        solution=WAITING_SOLUTION if known else NO_SOLUTION,
+        solution=WAITING_SOLUTION if facts.fix_known else NO_SOLUTION,
         rule=_rule(kind, name or "its text is under review", told),
         why="It came back to the team again and again within a week.",
         template_only=True,
@@ -123,13 +116,6 @@ def category(error_type: ErrorType, tool_code: str) -> str:
         if pattern.match(tool_code):
             return f"{error_type.value}/{tool}"
     return error_type.value
-
-
-def best_resolution(past: Sequence[PastResolution]) -> str:
-    """The text of what fixed it, else of what went around it, the newest first; "" without any."""
-    ranks = {ResolutionOutcome.FIXED: 2, ResolutionOutcome.WORKAROUND: 1}
-    told = [one for one in past if one.outcome in ranks and one.text.strip()]
-    return max(told, key=lambda one: (ranks[one.outcome], one.at)).text if told else ""
 
 
 def is_pattern(count: int, *, threshold: int) -> bool:

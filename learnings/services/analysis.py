@@ -15,12 +15,12 @@ from django.db.models.functions import Now
 
 from agents.models import SystemBeat
 from agents.services.records import beat
+from failures.models import FailureGroup
 from failures.services.group_proposals import proposals
 from learnings import queries
 from learnings.models import AnalysisRun, Learning
 from learnings.policy import drafts
 from learnings.policy.record import Did
-from learnings.queries import Pattern
 from learnings.services import (
     diagnosis,
     documents,
@@ -94,24 +94,24 @@ def _sweep_a_little(now: datetime) -> AnalysisRun | None:
 
 def _look_through(trigger: Trigger, now: datetime) -> AnalysisRun:
     threshold = settings.EVOX_PATTERN_THRESHOLD
-    found, did = queries.patterns(threshold=threshold, now=now), Did()
+    found, did = queries.count_patterns(threshold=threshold, now=now), Did()
     fresh = _fresh_patterns(now - drafts.WINDOW, now)
     families = queries.family_patterns(threshold=threshold, now=now)
-    writing.write_about(fresh, did, now=now)
+    older = list(Learning.objects.live().order_by("id").values_list("id", flat=True))
     unwritten = [one for one in families if one.learning_id is None]
-    writing.write_about_families(unwritten, did, now=now)
-    live = list(Learning.objects.live().order_by("id").values_list("id", flat=True))
-    did.add("refreshed", writing.refresh(live))
-    _look_after(live, did, everything=True, now=now)
+    writing.write_about([*fresh, *unwritten], did, now=now)
+    did.add("refreshed", writing.refresh(older))
+    _look_after(older, did, everything=True, now=now)
     if trigger is Trigger.WEEKLY:
         since = _last_digest(now)
         week = drafts.iso_week(now)
+        did.add("announced", news.announce_made(did.touched, now=now))
         did.note("digest", news.post_digest(week, since=since, now=now))
         if merges := len(proposals(now)):
             did.note("mergesProposed", merges)
             news.tell_of_merges(merges, week, now=now)
     did.add("announced", news.announce_pending(now=now))
-    run = _record(trigger, len(found) + len(families), did, now)
+    run = _record(trigger, found + len(families), did, now)
     sync_guidance()
     return run
 
@@ -155,7 +155,7 @@ def _last_digest(now: datetime) -> datetime:
     return now - drafts.WINDOW if last is None else last.started_at
 
 
-def _fresh_patterns(seen_since: datetime, now: datetime) -> list[Pattern]:
+def _fresh_patterns(seen_since: datetime, now: datetime) -> list[FailureGroup]:
     return queries.patterns_without_learning(
         threshold=settings.EVOX_PATTERN_THRESHOLD, seen_since=seen_since, now=now
     )

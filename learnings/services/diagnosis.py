@@ -19,7 +19,8 @@ from agents.services.records import audit
 from agents.states import FINISHED, AgentRole, AttemptOutcome, DispatchStatus, Priority
 from learnings.models import Learning, LearningRevision
 from learnings.policy import diagnosis as policy
-from learnings.services import documents, lifecycle, revisions
+from learnings.policy.approval import POLICY
+from learnings.services import documents, revisions
 from learnings.services.locks import take_turn
 from learnings.services.resolutions import propose_resolutions
 from learnings.states import LIVE, LearningOrigin, RevisionSource, RevisionStatus
@@ -102,7 +103,7 @@ def _say_why(reason: str, now: datetime) -> None:
         subject_kind="learning", subject_id__in=waiting, verb=NOT_ASKED
     ).values_list("subject_id", flat=True)
     for pk in sorted(set(waiting) - set(said)):
-        audit(NOT_ASKED, ("learning", pk), actor=lifecycle.POLICY, reason=reason, now=now)
+        audit(NOT_ASKED, ("learning", pk), actor=POLICY, reason=reason, now=now)
 
 
 def _ask(learning: Learning, lead: Agent, now: datetime) -> None:
@@ -126,11 +127,11 @@ def _ask(learning: Learning, lead: Agent, now: datetime) -> None:
         max_attempts=MAX_ATTEMPTS,
     )
     try:
-        learning.diagnosis = create_dispatch(new, actor=lifecycle.POLICY, now=now)
+        learning.diagnosis = create_dispatch(new, actor=POLICY, now=now)
     except DuplicateKeyError:
         # Somebody else's work has that key: its answer isn't the lead's.
         new = replace(new, unique_key=None)
-        learning.diagnosis = create_dispatch(new, actor=lifecycle.POLICY, now=now)
+        learning.diagnosis = create_dispatch(new, actor=POLICY, now=now)
     learning.save(update_fields=["diagnosis"])
 
 
@@ -184,7 +185,7 @@ def _answer_of(dispatch: Dispatch) -> tuple[str, policy.Found | policy.Nothing]:
         .last()
     )
     if dispatch.status != DispatchStatus.COMPLETED or done is None:
-        return lifecycle.POLICY, policy.Nothing(f"The diagnosis was {dispatch.status}.")
+        return POLICY, policy.Nothing(f"The diagnosis was {dispatch.status}.")
     answer = policy.read_answer(done.result)
     if isinstance(answer, policy.Found) and not _leads(done.agent):
         answer = replace(answer, flags=[*answer.flags, NOT_THE_LEAD])

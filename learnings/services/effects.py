@@ -12,8 +12,9 @@ from typing import Any
 from django.db import connection
 
 from learnings.models import Learning, Measurement
-from learnings.policy.effect import SPAN, Comparison, Effect, Span, judge
+from learnings.policy.effect import SPAN, Comparison, Span, judge
 from learnings.services.coverage import COVERED
+from learnings.services.parts import parts
 from learnings.states import Verdict
 
 MOST_SUBJECTS = 2_000
@@ -55,6 +56,34 @@ GROUP BY 1 ORDER BY 1
 """
 
 
+_COLUMNS = {
+    "learning_id": "bigint",
+    "version": "integer",
+    "since": "timestamptz",
+    "at": "timestamptz",
+    "complete": "boolean",
+    "failures_before": "integer",
+    "attempts_before": "integer",
+    "failures_after": "integer",
+    "attempts_after": "integer",
+    "exposed_repeats": "integer",
+    "unexposed_repeats": "integer",
+    "untreated": "integer",
+    "untreated_ratio": "float8",
+    "ratio": "float8",
+    "p": "float8",
+    "verdict": "text",
+}
+# One that is complete was measured by somebody else meanwhile, and stays.
+_UPSERT = f"""
+INSERT INTO learnings_measurement ({", ".join(_COLUMNS)})
+SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS.items())})
+ON CONFLICT (learning_id, version) DO UPDATE
+SET {", ".join(f"{name} = excluded.{name}" for name in list(_COLUMNS)[2:])}
+WHERE NOT learnings_measurement.complete
+"""  # noqa: S608 - made of constants
+
+
 @dataclass(frozen=True, slots=True)
 class _Subject:
     learning: int
@@ -82,23 +111,40 @@ def measure(*, now: datetime) -> list[int]:
         if not one.treated and one.since + SPAN <= now and one.since >= earliest
     ]
     compared = _compare([*waiting, *untreated], now=now)
-    changed = []
+    measured = []
     for one in waiting:
         others = [
             compared[other.learning]
             for other in untreated
             if abs(other.since - one.since) <= SPAN  # Of the same weeks.
         ]
-        complete = one.since + SPAN <= now
-        effect = judge(
-            compared[one.learning],
-            exposed_repeats=one.exposed,
-            complete=complete,
-            untreated=others,
-        )
-        if _write(one, compared[one.learning], effect, complete=complete, now=now):
-            changed.append(one.learning)
-    return changed
+        measured.append(_measured(one, compared[one.learning], others, now))
+    return _write(measured)
+
+
+def _measured(
+    one: _Subject, compared: Comparison, untreated: Sequence[Comparison], now: datetime
+) -> Measurement:
+    complete = one.since + SPAN <= now
+    effect = judge(compared, exposed_repeats=one.exposed, complete=complete, untreated=untreated)
+    return Measurement(
+        learning_id=one.learning,
+        version=one.version,
+        since=one.since,
+        at=now,
+        complete=complete,
+        failures_before=compared.before.failures,
+        attempts_before=compared.before.attempts,
+        failures_after=compared.after.failures,
+        attempts_after=compared.after.attempts,
+        exposed_repeats=one.exposed,
+        unexposed_repeats=one.unexposed,
+        untreated=effect.untreated,
+        untreated_ratio=effect.untreated_ratio,
+        ratio=effect.ratio,
+        p=effect.p,
+        verdict=effect.verdict.value,
+    )
 
 
 def latest(learning: Learning) -> Measurement | None:
@@ -160,32 +206,22 @@ class _Attempts:
         return self._before[last] - self._before[first]
 
 
-def _write(
-    one: _Subject, compared: Comparison, effect: Effect, *, complete: bool, now: datetime
-) -> bool:
-    """Whether the verdict is another than before, which is unproven when there was none."""
-    seen = {
-        "since": one.since,
-        "at": now,
-        "complete": complete,
-        "failures_before": compared.before.failures,
-        "attempts_before": compared.before.attempts,
-        "failures_after": compared.after.failures,
-        "attempts_after": compared.after.attempts,
-        "exposed_repeats": one.exposed,
-        "unexposed_repeats": one.unexposed,
-        "untreated": effect.untreated,
-        "untreated_ratio": effect.untreated_ratio,
-        "ratio": effect.ratio,
-        "p": effect.p,
-        "verdict": effect.verdict.value,
-    }
-    # One that is complete was measured by somebody else meanwhile, and stays.
-    found = Measurement.objects.filter(learning_id=one.learning, version=one.version)
-    old = found.values_list("verdict", flat=True).first()
-    Measurement.objects.bulk_create(
-        [Measurement(learning_id=one.learning, version=one.version, **seen)],
-        ignore_conflicts=True,
-    )
-    found.filter(complete=False).update(**seen)
-    return (old or Verdict.UNPROVEN.value) != effect.verdict.value
+def _write(measured: Sequence[Measurement]) -> list[int]:
+    """The learnings whose verdict is another than before, which is unproven when there was none."""
+    changed = []
+    for some in parts(sorted(measured, key=lambda row: row.learning_id)):
+        found = Measurement.objects.filter(learning__in=[row.learning_id for row in some])
+        old = {
+            (learning, version): verdict
+            for learning, version, verdict in found.values_list("learning", "version", "verdict")
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _UPSERT, {name: [getattr(row, name) for row in some] for name in _COLUMNS}
+            )
+        changed += [
+            row.learning_id
+            for row in some
+            if old.get((row.learning_id, row.version), Verdict.UNPROVEN.value) != row.verdict
+        ]
+    return changed

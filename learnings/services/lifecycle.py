@@ -5,7 +5,7 @@ Whoever calls a function that takes a Learning holds its row's lock, in a transa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -18,19 +18,21 @@ from agents.states import IllegalMoveError, check_move
 from failures.policy import text_hash
 from learnings import queries
 from learnings.models import Learning
-from learnings.policy.approval import POLICY
 from learnings.policy.drafts import REVIEW_AFTER
 from learnings.policy.lasting import with_hash
 from learnings.services import documents
 from learnings.services.guidance import sync_guidance
-from learnings.services.news import announce, announce_pending, announce_revision, tell_owner
+from learnings.services.news import announce, announce_revision, tell_owner
 from learnings.states import LEARNING_MOVES, TOLD, LearningStatus
-
-__all__ = ["POLICY", "activate", "announce", "announce_pending", "approve", "reject", "retire"]
 
 BY_HAND = "Retired by hand."
 REASON_LIMIT = 500
 _COUNTERS = ["recurrence_from", "exposed_repeats", "unexposed_repeats"]
+BEGUN = [
+    *("status", "approved_by", "published_at", "review_at", "owner", "rule_hashes"),
+    *_COUNTERS,
+]
+"""What changes in a learning when it begins to be told."""
 
 
 def approve(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning:
@@ -42,7 +44,9 @@ def approve(pk: int, *, actor: str, reason: str = "", now: datetime) -> Learning
         if learning.status != LearningStatus.PROPOSED:
             # The table lets a watched one become active again, but not by an approval.
             raise IllegalMoveError("learning", learning.status, LearningStatus.ACTIVE.value)
-        begin(learning, approved_by=actor, now=now)
+        begin([learning], approved_by=actor, now=now)
+        learning.save(update_fields=BEGUN)
+        announce(learning, now=now)
 
     return _decide(pk, "approve", act, actor=actor, reason=reason, now=now)
 
@@ -78,24 +82,20 @@ def retire(
     return _decide(pk, "retire", act, actor=actor, reason=reason, now=now)
 
 
-def activate(learning: Learning, *, approved_by: str, now: datetime) -> None:
-    """Tell it from now on: guidance on its groups, one post. The document is the caller's."""
-    begin(learning, approved_by=approved_by, now=now)
-    sync_guidance([learning.pk])
+def begin(learnings: Sequence[Learning], *, approved_by: str, now: datetime) -> None:
+    """Tell these from now on. In memory: the caller writes `BEGUN` and announces them.
 
-
-def begin(learning: Learning, *, approved_by: str, now: datetime) -> None:
-    """The same without guidance: the caller syncs it at the end of its transaction."""
-    _move(learning, LearningStatus.ACTIVE)
-    learning.approved_by = approved_by
-    learning.published_at = now
-    learning.review_at = now + REVIEW_AFTER
-    learning.owner = learning.owner or _lead()
-    _remember_rule(learning)
-    _count_anew(learning, now)
-    fields = ["status", "approved_by", "published_at", "review_at", "owner", "rule_hashes"]
-    learning.save(update_fields=[*fields, *_COUNTERS])
-    announce(learning, now=now)
+    Guidance is the caller's, too, at the end of its transaction.
+    """
+    lead = _lead() if learnings else ""
+    for learning in learnings:
+        _move(learning, LearningStatus.ACTIVE)
+        learning.approved_by = approved_by
+        learning.published_at = now
+        learning.review_at = now + REVIEW_AFTER
+        learning.owner = learning.owner or lead
+        _remember_rule(learning)
+        _count_anew(learning, now)
 
 
 def revised(learning: Learning, *, now: datetime) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
+
 from django.db import connection
 
-from learnings.models import Learning
 from learnings.policy.drafts import slug_of
 
 LOCK = 0x45564F04
@@ -41,9 +43,33 @@ def take_turn() -> bool:
 
 def free_slug(title: str) -> str:
     """A slug of `title` that no learning has; call it in one's turn."""
-    base = slug_of(title)
-    taken = set(Learning.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-    if base not in taken:
-        return base
-    number = next(n for n in range(2, len(taken) + 3) if f"{base}-{n}" not in taken)
-    return f"{base}-{number}"
+    return free_slugs([title])[0]
+
+
+def free_slugs(titles: Sequence[str]) -> list[str]:
+    """Slugs of `titles`, no two the same and none that a learning has; call it in one's turn."""
+    bases = [slug_of(title) for title in titles]
+    taken = _taken(set(bases))
+    numbers: Counter[str] = Counter()
+    found = []
+    for base in bases:
+        slug = base
+        while slug in taken:
+            numbers[base] += 1
+            slug = f"{base}-{numbers[base] + 1}"
+        taken.add(slug)
+        found.append(slug)
+    return found
+
+
+# In the order of bytes, a base and what begins with it and a dash come before the base and a dot.
+_TAKEN = """
+SELECT l.slug FROM unnest(%s::text[]) AS b (base)
+JOIN learnings_learning l ON l.slug ~>=~ b.base AND l.slug ~<~ (b.base || '.')
+"""
+
+
+def _taken(bases: Collection[str]) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKEN, [sorted(bases)])
+        return {slug for (slug,) in cursor.fetchall()}

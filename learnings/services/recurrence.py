@@ -7,7 +7,7 @@ each; what a flood adds beyond is not needed to know that a learning doesn't hol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +19,13 @@ from learnings.policy.lasting import MOST_REPEATS, REPEAT_SPAN, to_watch
 from learnings.services import lifecycle
 from learnings.services.coverage import COVERED
 from learnings.services.news import tell_owner
+from learnings.services.parts import AT_ONCE, parts
 from learnings.states import LearningStatus
 
 MOST_FAILURES = 1_000
 """Newest failures of a group that are looked at."""
 MOST_SEEN = 2_000
 """Groups that a sweep looks at, the most recently seen; the weekly run looks at all."""
-AT_ONCE = 200
 
 # A failure is exposed when its agent had been told before it: in the very answer to a failure,
 # both have one time. The newest failures come by (fingerprint, -id), the told by (group, text).
@@ -47,7 +47,7 @@ WITH counted AS MATERIALIZED (
     SELECT l.id, count(*) FILTER (WHERE t.at < f.created_at) AS exposed,
            count(*) FILTER (WHERE t.at < f.created_at IS NOT TRUE) AS unexposed,
            max(f.created_at) AS last_at
-    FROM counted l JOIN covered c ON c.learning_id = l.id
+    FROM counted l JOIN covered c ON c.learning_id = l.id AND c.last_seen_at > l.since
     CROSS JOIN LATERAL (
         SELECT f.agent_id, f.created_at FROM failures_failure f
         WHERE f.fingerprint = c.fingerprint ORDER BY f.id DESC LIMIT {MOST_FAILURES}) f
@@ -139,7 +139,7 @@ def note_ended(found: Sequence[tuple[int, datetime, bool]], *, now: datetime) ->
 
 def count_repeats(learnings: Sequence[int]) -> None:
     """Count the repeats of these learnings anew, so many in a statement."""
-    for some in _parts(learnings):
+    for some in parts(sorted(learnings)):
         with connection.cursor() as cursor:
             cursor.execute(_COUNT, {"only": some, "days": REPEAT_SPAN.days})
 
@@ -163,8 +163,3 @@ def _overdue(learning: Learning) -> bool:
 def _locked(pks: Sequence[int]) -> dict[int, Learning]:
     told = Learning.objects.told().filter(pk__in=pks)
     return {row.pk: row for row in told.order_by("id").select_for_update(of=("self",))}
-
-
-def _parts(ids: Sequence[int]) -> Iterator[list[int]]:
-    ordered = sorted(ids)
-    return (ordered[at : at + AT_ONCE] for at in range(0, len(ordered), AT_ONCE))

@@ -20,9 +20,9 @@ from learnings.services.coverage import COVERED
 from learnings.services.guidance import sync_guidance
 from learnings.services.locks import wait_for_turn
 from learnings.services.news import tell_owner
+from learnings.services.parts import AT_ONCE, parts
 from learnings.states import LearningStatus, RevisionStatus
 
-AT_ONCE = 200
 MOST_DERIVED = 10_000
 REASON_LIMIT = 500
 
@@ -130,8 +130,8 @@ def retire_derived(
         data: dict[str, Any] = {"since": since.isoformat(), "learnings": len(rows)}
         audit("retire derived", ("agent", agent.pk), actor=actor, reason=reason, data=data, now=now)
         sync_guidance(done.retired)
-    for row in Learning.objects.filter(pk__in=done.retired):
-        documents.publish(row)
+    if done.retired:
+        documents.publish_all(only=done.retired)
     return done
 
 
@@ -162,9 +162,9 @@ def _reject_words(agent: Agent, since: datetime, why: str, now: datetime) -> lis
 
 def _standings(ids: list[int]) -> dict[int, Standing]:
     found: dict[int, Standing] = {}
-    for at in range(0, len(ids), AT_ONCE):
+    for some in parts(ids):
         with connection.cursor() as cursor:
-            cursor.execute(_LAST_MATCH, {"only": ids[at : at + AT_ONCE]})
+            cursor.execute(_LAST_MATCH, {"only": some})
             for pk, helpful, harmful, last in cursor.fetchall():
                 found[pk] = Standing(helpful=helpful, harmful=harmful, last_match=last)
     return found

@@ -19,6 +19,7 @@ from failures.masking import scrub
 from failures.models import Failure
 from failures.queries import member_ids
 from learnings.models import Learning, LearningRevision
+from learnings.policy.approval import POLICY
 from learnings.policy.diagnosis import Found
 from learnings.policy.revisions import Evidence, evidence_of, may_apply_unread
 from learnings.services import documents, lifecycle
@@ -65,7 +66,7 @@ def record_nothing(
         **_columns(learning, origin, now),
         status=RevisionStatus.REJECTED.value,
         reason=clip(reason, REASON_LIMIT),
-        decided_by=lifecycle.POLICY,
+        decided_by=POLICY,
         decided_at=now,
     )
 
@@ -155,7 +156,7 @@ def apply_by_policy(revision: LearningRevision, learning: Learning, *, now: date
         evidence=_evidence_of(learning),
     )
     if let_through:
-        apply(revision, learning, by=lifecycle.POLICY, now=now)
+        apply(revision, learning, by=POLICY, now=now)
     return let_through
 
 
@@ -188,7 +189,7 @@ def _supersede(learning: Learning, *, now: datetime, **which: str) -> None:
     waiting.update(
         status=RevisionStatus.SUPERSEDED.value,
         reason="Newer words took its place.",
-        decided_by=lifecycle.POLICY,
+        decided_by=POLICY,
         decided_at=now,
     )
 

@@ -11,10 +11,10 @@ from django.db import transaction
 
 from agents.errors import EvoxError, NotFoundError
 from agents.policy import clip
+from failures.flags import plain_line, review_flags
 from failures.masking import scrub, scrub_value
 from learnings.models import Feedback, Learning
 from learnings.policy.drafts import REVIEW_AFTER, RULE_LIMIT, TITLE_LIMIT, slug_of
-from learnings.policy.flags import plain_line, review_flags
 from learnings.services.locks import free_slug, wait_for_turn
 from learnings.states import LearningOrigin, LearningStatus, Vote
 

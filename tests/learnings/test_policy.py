@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from failures.states import ErrorType, ResolutionOutcome
+from failures.flags import plain_line, review_flags
+from failures.states import ErrorType
 from learnings.policy import drafts
-from learnings.policy.drafts import Facts, PastResolution, draft
-from learnings.policy.flags import plain_line, review_flags
+from learnings.policy.drafts import Facts, draft
 from learnings.policy.ranking import TOKEN_BUDGET, tokens, within_budget
 from learnings.states import LEARNING_MOVES, LearningStatus
 
@@ -50,7 +50,7 @@ def test_a_draft_without_a_known_fix_says_that_none_is_known():
 
 
 def test_a_draft_says_of_an_agents_fix_only_that_there_is_one():
-    made = draft(Facts(error_type=ErrorType.BUILD, template="x", resolution="Added it"))
+    made = draft(Facts(error_type=ErrorType.BUILD, template="x", fix_known=True))
 
     assert made.solution == drafts.WAITING_SOLUTION
     assert made.template_only
@@ -83,25 +83,6 @@ def test_a_code_that_is_no_plain_name_is_not_shown_either(code):
     made = draft(Facts(error_type=ErrorType.BUILD, template="curl", tool_code=code))
 
     assert code not in made.title
-
-
-F, W, N = ResolutionOutcome.FIXED, ResolutionOutcome.WORKAROUND, ResolutionOutcome.NONE
-
-
-@pytest.mark.parametrize(
-    ("past", "best"),
-    [
-        ([], ""),
-        ([("tried", N, 9)], ""),
-        ([("  ", F, 9), ("around", W, 1)], "around"),
-        ([("around", W, 9), ("fixed", F, 1)], "fixed"),
-        ([("old", F, 1), ("new", F, 2)], "new"),
-    ],
-)
-def test_the_best_resolution_is_a_fix_then_a_workaround_then_the_newest(past, best):
-    rows = [PastResolution(text, outcome, T0 + timedelta(hours=h)) for text, outcome, h in past]
-
-    assert drafts.best_resolution(rows) == best
 
 
 @pytest.mark.parametrize(
