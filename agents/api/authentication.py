@@ -10,6 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from agents.api import known_keys
 from agents.callers import LOCAL_CALLER, PAGE_CALLER, Caller, CallerKind
 from agents.models import Agent, AgentKey
 from agents.services.statements import columns, fetch, instance
@@ -43,6 +44,7 @@ def _caller_of_key(key: str) -> Caller:
         return Caller(kind=CallerKind.OPERATOR, name=row.name)
     if row.agent.retired_at is not None:
         raise AuthenticationFailed(f"{row.agent.name} is retired.")
+    known_keys.remember(key, row)
     return Caller(kind=CallerKind.AGENT, name=row.agent.name, agent=row.agent)
 
 

@@ -21,7 +21,7 @@ _TYPES = {name: ErrorType(name) for name in ERROR_TYPES}
 def new_failure(data: Any, caller: Caller, *, now: datetime) -> NewFailure:
     """What one report says; raises ValidationError, InvalidInputError or NotYoursError."""
     valid = read(data)
-    return _report(valid, required_author(caller, valid.get("agentName"), now=now))
+    return report_of(valid, required_author(caller, valid.get("agentName"), now=now))
 
 
 def read(data: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def read(data: Any) -> dict[str, Any]:
 
     What is plainly right needs no serializer, which takes 80 µs; the rest is for it to judge.
     """
-    return _plainly_right(data) or validated(NewFailureIn, data)
+    return plainly_right(data) or validated(NewFailureIn, data)
 
 
 class BulkReader:
@@ -51,7 +51,7 @@ class BulkReader:
         author = self._author(valid.get("agentName"))
         if isinstance(author, EvoxError):
             raise author
-        return _report(valid, author)
+        return report_of(valid, author)
 
     def _author(self, name: str | None) -> Agent | EvoxError:
         known = self._authors.get(name)
@@ -64,7 +64,8 @@ class BulkReader:
         return known
 
 
-def _plainly_right(data: Any) -> dict[str, Any] | None:
+def plainly_right(data: Any) -> dict[str, Any] | None:
+    """What NewFailureIn would read, or None where that takes a closer look."""
     if type(data) is not dict:
         return None
     name, kind = data.get("agentName"), data.get("errorType")
@@ -88,7 +89,8 @@ def _plainly_right(data: Any) -> dict[str, Any] | None:
     }
 
 
-def _report(valid: dict[str, Any], author: Agent) -> NewFailure:
+def report_of(valid: dict[str, Any], author: Agent) -> NewFailure:
+    """A report that was read, in its author's name."""
     return NewFailure(
         agent=author,
         error_type=_TYPES[valid["errorType"]],

@@ -105,6 +105,11 @@ def _entries(reports: Sequence[NewFailure]) -> list[Entry]:
     return [_entry(report, texts) for report in reports]
 
 
+def entry_of(report: NewFailure) -> Entry:
+    """What is written down of one report: masked, bounded, taken apart and classified."""
+    return _entry(report, _Texts())
+
+
 def _entry(report: NewFailure, texts: _Texts) -> Entry:
     context, resolution = report.context, report.resolution
     if not report.is_masked:

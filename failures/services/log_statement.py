@@ -15,6 +15,7 @@ from failures.states import ErrorType
 # Groups come in the order of their fingerprints, so that two bulks that share groups can't lock
 # each other out. In the same order, with a count of 0, come roots that regress: somebody called
 # them resolved, and a member of theirs fails again.
+# PostgreSQL would hash an EXISTS over all groups, once a report; LIMIT keeps it to their index.
 _LOG = """
 WITH new AS (
     SELECT * FROM json_to_recordset(%(groups)s::json)
@@ -41,8 +42,9 @@ WITH new AS (
                             ELSE greatest(g.last_seen_at, excluded.last_seen_at) END,
         status = CASE WHEN g.status = 'resolved' THEN 'regressed' ELSE g.status END
     RETURNING g.id, g.fingerprint, g.count, g.guidance,
-        g.merged_into_id IS NOT NULL OR EXISTS (
-            SELECT 1 FROM failures_failuregroup m WHERE m.merged_into_id = g.id) AS is_merged
+        g.merged_into_id IS NOT NULL OR (
+            SELECT m.id FROM failures_failuregroup m WHERE m.merged_into_id = g.id LIMIT 1
+        ) IS NOT NULL AS is_merged
 ), logged AS (
     INSERT INTO failures_failure (agent_id, attempt_id, group_id, error_type, classified_type,
         message, context, ticket_id, fingerprint, resolution, outcome, created_at)

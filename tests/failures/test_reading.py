@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient
 
 from agents.api.views import validated
-from failures.api.reading import _plainly_right, read
+from failures.api.reading import plainly_right, read
 from failures.api.serializers import ERROR_TYPES, FailureOut, NewFailureIn
 from failures.models import Failure
 from failures.queries import failures
@@ -48,8 +48,8 @@ def asked(data: Any) -> dict[str, Any] | None:
 
 @settings(deadline=None, max_examples=400)
 @given(REPORT | st.builds(lambda more: RIGHT | more, REPORT) | VALUE)
-def test_what_is_plainly_right_is_right_and_says_the_same(data: Any) -> None:
-    found = _plainly_right(data)
+def test_what_isplainly_right_is_right_and_says_the_same(data: Any) -> None:
+    found = plainly_right(data)
 
     if found is not None:
         assert {name: value for name, value in found.items() if value is not None} == asked(data)
@@ -60,14 +60,14 @@ def test_what_is_plainly_right_is_right_and_says_the_same(data: Any) -> None:
     [{}, {"context": {"a": 1}}, {"resolution": " Did it. "}, {"agentName": " sam "}, {"odd": 1}],
 )
 def test_ordinary_reports_need_no_serializer(more: dict) -> None:
-    found = _plainly_right(RIGHT | more) or {}
+    found = plainly_right(RIGHT | more) or {}
 
     assert {name: value for name, value in found.items() if value is not None} == asked(
         RIGHT | more
     )
 
 
-def test_what_is_not_plainly_right_is_for_the_serializer_to_refuse() -> None:
+def test_what_is_notplainly_right_is_for_the_serializer_to_refuse() -> None:
     with pytest.raises(ValidationError):
         read(RIGHT | {"context": []})
 

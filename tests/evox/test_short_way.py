@@ -1,0 +1,379 @@
+"""The short way of a report stores and answers what the long way does, or leaves it to that."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection, transaction
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents.api import known_keys
+from agents.clock import db_now
+from agents.models import Agent, AgentKey
+from agents.services.agents import create_key, register_agent, retire_agent
+from evox import short_way
+from failures.models import Failure, FailureGroup, Incident
+from failures.services.group_merges import merge
+from failures.services.groups import set_status
+from failures.states import GroupStatus
+from tests.failures.groups_world import WORDS, fail, group
+from tests.recovery.world import at_once
+from tests.wire import rows
+
+SHORT = "evox.short_way.ShortWay"
+LONG = [name for name in django_settings.MIDDLEWARE if name != SHORT]
+PATHS = ["/logFailure", "/api/v1/failures"]
+RIGHT = {"agentName": "SAM", "errorType": "build", "errorMessage": "Missing import of ledger"}
+SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" * 2
+
+
+def say(client: Client, path: str, body: Any, key: str | None, **extra: Any) -> Any:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    if key is not None:
+        extra.setdefault("HTTP_AUTHORIZATION", f"Bearer {key}")
+    extra.setdefault("content_type", "application/json")
+    return client.generic("POST", path, raw, **extra)
+
+
+def taught(key: str) -> Client:
+    """A client whose server knows the key and has answered on both paths."""
+    client = Client(raise_request_exception=False)
+    for path in PATHS:
+        assert say(client, path, RIGHT | {"errorMessage": "First."}, key).status_code == 201
+    return client
+
+
+def is_short(client: Client, *args: Any, **extra: Any) -> bool:
+    """Whether that call takes the short way to its end."""
+    with patch.object(short_way, "_logged", wraps=short_way._logged) as asked:
+        found: list[Any] = []
+        asked.side_effect = lambda request: found.append(kept(request)) or found[-1]
+        kept = asked._mock_wraps
+        say(client, *args, **extra)
+    return bool(found) and found[0] is not None
+
+
+@pytest.fixture
+def world(db, settings) -> dict[str, str]:
+    """Keys, and a group for each letter: with a root, with a fix, resolved, ignored, and new."""
+    settings.EVOX_REQUIRE_KEY = True
+    keys = {}
+    for name in ("SAM", "LEO"):
+        keys[name] = create_key(register_agent(name, now=db_now()))
+    keys["operator"] = create_key(None)
+    retired, revoked = register_agent("OLD", now=db_now()), register_agent("GONE", now=db_now())
+    keys |= {"retired": create_key(retired), "revoked": create_key(revoked)}
+    retire_agent(retired, now=db_now())
+    AgentKey.objects.filter(agent=revoked).update(revoked=True)
+    fail("aabcde", agent="LEO", now=db_now())
+    merge([group("b").pk], into=group("a").pk, actor="MAX", now=db_now())
+    FailureGroup.objects.filter(pk=group("c").pk).update(guidance="Free some space first.")
+    for letter, to in (("d", GroupStatus.RESOLVED), ("e", GroupStatus.IGNORED)):
+        set_status(group(letter).pk, to, resolution="Done.", actor="MAX", now=db_now())
+    return keys
+
+
+# Requests, as they come and as nobody should send them.
+TEXT = st.text(max_size=12) | st.sampled_from(
+    ["", " ", "SAM", " sam ", "LEO", "\x00", "a\x00b", "\ud800", "\u2028", "ß", f"token={SECRET}"]
+)
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | TEXT
+VALUE = st.recursive(
+    SCALAR, lambda v: st.lists(v, max_size=3) | st.dictionaries(TEXT, v, max_size=3), max_leaves=6
+)
+FIELDS = {
+    "agentName": TEXT | VALUE,
+    "errorType": st.sampled_from(["build", "test", "api", "timeout", "other", "Build", ""]) | VALUE,
+    "errorMessage": st.sampled_from(sorted(WORDS.values())) | TEXT | VALUE,
+    "context": st.dictionaries(TEXT | st.sampled_from(["ticketId", "password"]), VALUE, max_size=3)
+    | VALUE,
+    "resolution": TEXT | VALUE,
+    "odd": VALUE,
+}
+GOOD = st.fixed_dictionaries(
+    {
+        "errorType": st.sampled_from(["other", "build"]),
+        "errorMessage": st.sampled_from(sorted(WORDS.values())),
+    },
+    optional={
+        "agentName": st.sampled_from(["SAM", "sam", None]),
+        "context": st.fixed_dictionaries(
+            {}, optional={"ticketId": st.sampled_from(["T-1", "T-2", "", 5])}
+        ),
+        "resolution": st.sampled_from(["", " Did it. ", None]),
+    },
+)
+ANY = st.fixed_dictionaries({}, optional=FIELDS)
+DEEP = ('{"errorType": "other", "errorMessage": "x", "context": ' + '{"a": ' * 30, "}" * 31)
+RAW = st.sampled_from(
+    [
+        *(
+            b"",
+            b"{}",
+            b"[]",
+            b"null",
+            b"nul",
+            b'"x"',
+            b"{",
+            b"[1]",
+            b"\xff\xfe{}",
+            b"\xef\xbb\xbf{}",
+        ),
+        b'{"errorType": "other", "errorType": "build", "errorMessage": "x", "errorMessage": "y"}',
+        b'{"errorType": "other", "errorMessage": NaN}',
+        b'{"errorType": "other", "errorMessage": "x", "context": {"n": 1e999}}',
+        b'{"errorType": "other", "errorMessage": "x", "context": {"n": -Infinity}}',
+        b'{"errorType": "other", "errorMessage": "x", "context": {"n": %s}}' % (b"9" * 400),
+        b'{"errorType": "other", "errorMessage": "x", "context": {"n": %s}}' % (b"9" * 5_000),
+        b'{"errorType": "other", "errorMessage": "\\u0000\\ud83d\\ud83d\\ude00"}',
+        b'{"errorType": "other", "errorMessage": "\xed\xa0\x80"}',
+        b'  {"errorType": "other", "errorMessage": "x"}  ',
+        b'{"errorType": "other", "errorMessage": "x"} {}',
+        b'{"errorType": "other", "errorMessage": "' + b"word " * 9_000 + b'"}',
+        b'{"errorType": "other", "errorMessage": "' + b"y" * 1_100_000 + b'"}',
+        "".join(DEEP).encode(),
+        b"[" * 100_000,
+        json.dumps([RIGHT, {"errorType": "odd"}]).encode(),
+    ]
+)
+BODY = GOOD | GOOD | GOOD | ANY | st.builds(lambda a, b: a | b, GOOD, ANY) | RAW
+EXTRA = st.fixed_dictionaries(
+    {},
+    optional={
+        "content_type": st.sampled_from(
+            [
+                *("application/json; charset=utf-8", "text/plain", "", "application/JSON"),
+                *("application/json;", "application/x-www-form-urlencoded", "odd"),
+            ]
+        ),
+        "HTTP_ACCEPT": st.sampled_from(
+            ["*/*", "application/json", "text/html", "", "application/json; indent=4", "odd"]
+        ),
+        "HTTP_IDEMPOTENCY_KEY": st.sampled_from(["k1", "k1", "k2", "", "\x00", "k" * 300]),
+        "HTTP_HOST": st.sampled_from(["localhost", "evil.example", "a b"]),
+        "HTTP_COOKIE": st.sampled_from(["a=b", "evox_session_8000=x", 'a="\\000"']),
+        "HTTP_ORIGIN": st.just("https://evil.example"),
+        "HTTP_SEC_FETCH_SITE": st.just("cross-site"),
+        "HTTP_TRANSFER_ENCODING": st.just("chunked"),
+        "CONTENT_LENGTH": st.sampled_from(["", "5", "-1", "x", "99999999", "²"]),
+        "QUERY_STRING": st.sampled_from(["errorType=other&errorMessage=q", "x=1"]),
+    },
+)
+KEY = st.sampled_from(
+    ["SAM"] * 6 + ["LEO", "operator", "retired", "revoked", "", "odd", " ", "none"]
+)
+REQUEST = st.tuples(
+    st.sampled_from([*PATHS, "/logFailure/"]), BODY, KEY, st.just({}) | st.just({}) | EXTRA
+)
+ORDINARY = st.tuples(st.sampled_from(PATHS), GOOD, st.just("SAM"), st.just({}))
+SCENE = st.lists(ORDINARY, min_size=1, max_size=6) | st.lists(ORDINARY | REQUEST, max_size=6)
+INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?|\b1[78]\d{11}\b", re.ASCII
+)
+TABLES = ("failures_failure", "failures_failuregroup", "failures_incident")
+
+
+def number_from_millions() -> None:
+    """Ids that tell their tables apart, and are found in texts."""
+    with connection.cursor() as cursor:
+        for place, table in enumerate(TABLES, 4):
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {place * 111_000_000})"
+            )
+
+
+def settled(found: Any) -> str:
+    """As text, with instants and new ids told by their order alone; other ids aren't compared."""
+    text = INSTANT.sub("<instant>", json.dumps(found, default=str, sort_keys=True))
+    for place in range(4, 4 + len(TABLES)):
+        ids = re.compile(rf"\b{place * 111}0\d{{5}}\b")
+        order = {pk: n for n, pk in enumerate(sorted({m[0] for m in ids.finditer(text)}))}
+        text = ids.sub(lambda m, order=order, place=place: f"<{place}:{order[m[0]]}>", text)
+    return text
+
+
+def played(client: Client, requests: list[Any], keys: dict[str, str]) -> str:
+    """What these requests are answered and leave behind; all of it is then undone."""
+    with transaction.atomic():
+        number_from_millions()
+        answers = []
+        for path, body, name, extra in requests:
+            key = None if name == "none" else keys.get(name, name)
+            with transaction.atomic():
+                told = say(client, path, body, key, **extra)
+            answers.append([told.status_code, sorted(told.items()), told.content.decode()])
+        left = {name: [dict(row) for row in found] for name, found in rows().items()}
+        for row in (row for name, found in left.items() for row in found if name not in KEPT):
+            row.pop("id", None)
+        transaction.set_rollback(True)
+    return settled([answers, left])
+
+
+KEPT = {"Failure", "FailureGroup", "Incident"}
+
+
+def test_whatever_is_sent_both_ways_answer_and_store_the_same(world: dict[str, str]) -> None:
+    taught(world["SAM"])
+    short = taught(world["SAM"])
+    with override_settings(MIDDLEWARE=LONG):
+        long = Client(raise_request_exception=False)
+        long.handler.load_middleware()
+    ways: list[bool] = []
+    kept = short_way._logged
+
+    def watched(request: Any) -> Failure | None:
+        found = kept(request)
+        ways.append(found is not None)
+        return found
+
+    @settings(
+        deadline=None,
+        max_examples=150,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(SCENE)
+    def check(requests: list[Any]) -> None:
+        assert played(short, requests, world) == played(long, requests, world)
+
+    with patch.object(short_way, "_logged", watched):
+        check()
+    assert sum(ways) > 50, f"The short way was taken {sum(ways)} times of {len(ways)}."
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_ordinary_report_is_one_statement_and_answers_as_the_long_way(path, world) -> None:
+    client = taught(world["SAM"])
+    with CaptureQueriesContext(connection) as asked:
+        told = say(client, path, RIGHT, world["SAM"])
+    assert len(asked) == 1, [one["sql"][:300] for one in asked]
+    with override_settings(MIDDLEWARE=LONG):
+        again = say(Client(), path, RIGHT, world["SAM"])
+
+    def alike(answer: Any) -> dict[str, Any]:
+        changing = {"id", "occurrences", "timestamp", "createdAt"}
+        return {name: value for name, value in answer.json().items() if name not in changing}
+
+    assert list(told.json()) == list(again.json())
+    assert alike(told) == alike(again)
+    assert dict(told.items()) | {"Content-Length": ""} == dict(again.items()) | {
+        "Content-Length": ""
+    }
+    assert told.reason_phrase == again.reason_phrase
+
+
+def test_a_secret_in_a_short_report_is_masked_in_the_answer_and_the_row(world) -> None:
+    client = taught(world["SAM"])
+    body = RIGHT | {
+        "errorMessage": f"push failed for {SECRET}",
+        "context": {"password": "hunter22"},
+    }
+    assert is_short(client, PATHS[0], body, world["SAM"])
+    assert SECRET not in json.dumps(rows(), default=str)
+    assert "hunter22" not in json.dumps(rows(), default=str)
+
+
+def test_a_revoked_key_writes_nothing_from_the_next_call_on(world) -> None:
+    client = taught(world["SAM"])
+    AgentKey.objects.filter(agent__name="SAM").update(revoked=True)
+    before = Failure.objects.count()
+
+    assert say(client, PATHS[0], RIGHT, world["SAM"]).status_code == 401
+    assert Failure.objects.count() == before
+    assert known_keys.find(world["SAM"]) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: retire_agent(Agent.objects.get(name="SAM"), now=db_now()),
+        lambda: AgentKey.objects.filter(agent__name="SAM").update(
+            expiry_date=db_now() - timedelta(seconds=1)
+        ),
+        lambda: AgentKey.objects.filter(agent__name="SAM").update(hashed_key="sha512$$0"),
+    ],
+)
+def test_so_does_one_that_died_otherwise(change, world) -> None:
+    client = taught(world["SAM"])
+    change()
+    before = Failure.objects.count()
+
+    assert say(client, PATHS[0], RIGHT, world["SAM"]).status_code == 401
+    assert Failure.objects.count() == before
+
+
+def test_an_agent_with_a_new_name_answers_to_that(world) -> None:
+    client = taught(world["SAM"])
+    Agent.objects.filter(name="SAM").update(name="SAMMY")
+
+    assert say(client, PATHS[0], RIGHT, world["SAM"]).status_code == 403
+    told = say(client, PATHS[0], RIGHT | {"agentName": "SAMMY"}, world["SAM"])
+    assert (told.status_code, told.json()["agentName"]) == (201, "SAMMY")
+
+
+def test_nobody_unknown_has_a_body_read(world) -> None:
+    client = taught(world["SAM"])
+    for key in ("odd", f"{world['SAM']}x", world["LEO"]):
+        with patch.object(short_way, "parse_json") as parsed:
+            say(client, PATHS[0], RIGHT, key)
+        assert not parsed.called
+
+
+def test_a_silent_agent_is_heard_and_a_talking_one_costs_no_write(world) -> None:
+    client = taught(world["SAM"])
+    long_ago = db_now() - timedelta(hours=1)
+    Agent.objects.filter(name="SAM").update(last_seen_at=long_ago)
+
+    say(client, PATHS[0], RIGHT, world["SAM"])
+    heard = Agent.objects.get(name="SAM").last_seen_at
+    assert heard > long_ago + timedelta(minutes=59)
+    say(client, PATHS[0], RIGHT, world["SAM"])
+    assert Agent.objects.get(name="SAM").last_seen_at == heard
+
+
+def test_what_a_loop_or_a_root_or_a_fix_needs_takes_the_long_way(world, settings) -> None:
+    settings.EVOX_ERROR_LOOP = 3
+    client = taught(world["SAM"])
+
+    def went_short(letter: str, **context: str) -> bool:
+        body = {"errorType": "other", "errorMessage": WORDS[letter], "context": context}
+        return is_short(client, PATHS[0], body, world["SAM"])
+
+    assert [went_short(letter) for letter in "abcdef"] == [False, False, False, True, True, True]
+    assert [went_short("f", ticketId="T-9") for _ in range(4)] == [True, True, False, False]
+    assert Incident.objects.filter(kind="error_loop").count() == 1
+    assert FailureGroup.objects.get(pk=group("d").pk).status == GroupStatus.REGRESSED
+    assert group("f").count == 5
+
+
+def test_reports_at_once_count_each_and_open_one_incident(transactional_db, settings) -> None:
+    settings.EVOX_REQUIRE_KEY, settings.EVOX_ERROR_LOOP = True, 3
+    key = create_key(register_agent("SAM", now=db_now()))
+    clients = [taught(key) for _ in range(6)]
+    body = RIGHT | {"context": {"ticketId": "T-1"}}
+
+    for _ in range(4):
+        acts = [lambda c=client: say(c, PATHS[1], body, key).status_code for client in clients]
+        assert at_once(*acts) == [201] * 6
+    assert Failure.objects.filter(ticket_id="T-1").count() == 24
+    assert FailureGroup.objects.get(template=RIGHT["errorMessage"]).count == 24
+    assert Incident.objects.filter(kind="error_loop", dedup_key__contains="T-1").count() == 1
+
+
+def test_no_more_keys_are_known_than_fit(world, monkeypatch) -> None:
+    monkeypatch.setattr(known_keys, "MOST", 3)
+    monkeypatch.setattr(known_keys, "_known", {})
+    row = AgentKey.objects.select_related("agent").get(agent__name="SAM")
+    for number in range(9):
+        known_keys.remember(f"key{number}", row)
+    assert [n for n in range(9) if known_keys.find(f"key{n}")] == [6, 7, 8]
+    monkeypatch.setattr(known_keys, "monotonic", lambda: row.created.timestamp() + 10**9)
+    assert known_keys.find("key8") is None
