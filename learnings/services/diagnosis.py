@@ -1,6 +1,7 @@
 """Where nobody knows what helps, the lead is asked, and what it answers becomes new words.
 
-A question is asked once for a learning's version and read once, whatever comes of it.
+A question is asked once for a learning's version and read once, whatever comes of it. Only one
+that was given up and is completed after all, since somebody had it tried again, is read anew.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from agents import queries as agent_queries
 from agents.models import Agent, Attempt, AuditEntry, Dispatch
@@ -35,6 +36,13 @@ NOT_THE_LEAD = "not-the-lead"
 """The flag of an answer that somebody else gave: the work was handed on."""
 NO_LEAD = "No lead is registered, so nobody was asked what is behind it."
 NOT_ASKED = "not diagnosed"
+TRIED_AGAIN = "The diagnosis was given up, and completed after another try."
+# Records that nothing came back, from before it did.
+_OVERTAKEN = Q(
+    author=POLICY,
+    diagnosis__status=DispatchStatus.COMPLETED.value,
+    diagnosis__finished_at__gt=F("at"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +145,7 @@ def _ask(learning: Learning, lead: Agent, now: datetime) -> None:
 
 def read_answers(*, now: datetime) -> int:
     """Make revisions of finished diagnoses, each once; how many were read."""
-    seen = LearningRevision.objects.filter(diagnosis=OuterRef("diagnosis"))
+    seen = LearningRevision.objects.filter(diagnosis=OuterRef("diagnosis")).exclude(_OVERTAKEN)
     finished = (
         Learning.objects.filter(diagnosis__status__in=[status.value for status in FINISHED])
         .exclude(Exists(seen))
@@ -164,7 +172,11 @@ def read_answers(*, now: datetime) -> int:
 def _read(pk: int, now: datetime) -> LearningRevision | None:
     learning = Learning.objects.select_for_update().get(pk=pk)
     dispatch = learning.diagnosis
-    if dispatch is None or LearningRevision.objects.filter(diagnosis=dispatch).exists():
+    if dispatch is None:
+        return None
+    read = LearningRevision.objects.filter(diagnosis=dispatch)
+    read.filter(_OVERTAKEN).update(diagnosis=None, reason=TRIED_AGAIN)
+    if read.exists():
         return None
     author, answer = _answer_of(dispatch)
     if learning.status not in LIVE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connections, transaction
@@ -12,14 +13,16 @@ from agents.clock import db_now
 from agents.models import Agent, AuditEntry, Dispatch
 from agents.services.agents import seed_team
 from agents.services.dispatches import NewDispatch, create_dispatch
-from failures.models import FailureGroup
+from failures.models import Failure, FailureGroup
+from failures.states import ErrorType
 from learnings.models import LearningRevision
 from learnings.policy.diagnosis import Found, Nothing, read_answer
 from learnings.services import diagnosis, lifecycle
 from learnings.services.analysis import analyse, sweep
 from learnings.states import Trigger
 from recovery.services.claims import claim_work
-from recovery.services.reports import complete_dispatch
+from recovery.services.operator import retry_dispatch
+from recovery.services.reports import FailureReport, complete_dispatch, fail_dispatch
 from tests.learnings.test_hostile_payloads import PAYLOADS
 from tests.learnings.world import World
 
@@ -355,7 +358,7 @@ def test_an_empty_answer_is_recorded_and_not_asked_for_again(world, result):
     assert Dispatch.objects.count() == 1
 
 
-@pytest.mark.parametrize("status", ["exhausted", "cancelled"])
+@pytest.mark.parametrize("status", ["exhausted", "cancelled", "completed"])
 def test_a_diagnosis_that_was_given_up_is_recorded_and_not_asked_for_again(world, status):
     failed_twice_over(world)
     sweep(now=world.now)
@@ -366,6 +369,63 @@ def test_a_diagnosis_that_was_given_up_is_recorded_and_not_asked_for_again(world
 
     assert LearningRevision.objects.get().reason == f"The diagnosis was {status}."
     assert Dispatch.objects.count() == 1
+
+
+def test_a_diagnosis_that_was_given_up_and_retried_by_hand_is_read_once_more(world):
+    failed_twice_over(world)
+    sweep(now=world.now)
+    give_up(world)
+    for _ in range(2):
+        sweep(now=world.now)
+    [given_up] = LearningRevision.objects.all()
+    assert given_up.reason == "The diagnosis was exhausted."
+
+    world.now += timedelta(hours=1)
+    retry_dispatch(asked(world).pk, actor="ana", now=world.now)
+    sweep(now=world.now)
+    assert LearningRevision.objects.count() == 1
+    answer(world, GOOD)
+    for _ in range(3):
+        sweep(now=world.now)
+
+    learning = world.the_learning()
+    assert (learning.rule, learning.why, learning.version) == (GOOD["rule"], GOOD["why"], 2)
+    applied, given_up = LearningRevision.objects.order_by("-id")
+    assert (applied.status, applied.diagnosis) == ("applied", asked(world))
+    assert (given_up.status, given_up.diagnosis) == ("rejected", None)
+    assert "another try" in given_up.reason
+    assert len([post for post in world.posts() if post.startswith("Learning updated")]) == 1
+
+
+def test_one_that_is_given_up_again_is_recorded_once(world):
+    failed_twice_over(world)
+    sweep(now=world.now)
+    for _ in range(2):
+        give_up(world)
+        sweep(now=world.now)
+        world.now += timedelta(hours=1)
+        retry_dispatch(asked(world).pk, actor="ana", now=world.now)
+        sweep(now=world.now)
+
+    assert LearningRevision.objects.get().reason == "The diagnosis was exhausted."
+
+
+def give_up(world) -> None:
+    for _ in range(diagnosis.MAX_ATTEMPTS):
+        claimed = claim_work(world.agent("MAX"), now=world.now)
+        if not claimed:
+            break
+        # Another type each time, or that would be a pattern, too.
+        error_type = list(ErrorType)[Failure.objects.count() % len(ErrorType)]
+        fail_dispatch(
+            claimed[0].dispatch.pk,
+            claimed[0].attempt.claim,
+            FailureReport(error_type=error_type, message="It is all too much."),
+            by=world.agent("MAX"),
+            now=world.now,
+        )
+        world.now += timedelta(hours=1)
+    assert asked(world).status == "exhausted"
 
 
 def test_an_answer_about_a_learning_that_was_retired_meanwhile_changes_nothing(world):
