@@ -52,7 +52,8 @@ WITH clock AS MATERIALIZED (
                (SELECT count(*) FROM (
                     SELECT 1 FROM failures_failure f
                     WHERE f.ticket_id <> '' AND f.ticket_id = %(ticket)s
-                      AND f.agent_id = %(agent)s AND f.group_id = g.id LIMIT %(loop)s) AS seen)
+                      AND f.agent_id + 0 = %(agent)s AND f.group_id + 0 = g.id LIMIT %(loop)s
+                ) AS seen)
            ELSE
                (SELECT count(*) FROM (
                     SELECT 1 FROM failures_failure f

@@ -15,7 +15,8 @@ from failures.states import ErrorType
 # Groups come in the order of their fingerprints, so that two bulks that share groups can't lock
 # each other out. In the same order, with a count of 0, come roots that regress: somebody called
 # them resolved, and a member of theirs fails again.
-# PostgreSQL would hash an EXISTS over all groups, once a report; LIMIT keeps it to their index.
+# LIMIT and OFFSET keep PostgreSQL to the groups' indexes: with a plan from when they were few, it
+# read and hashed all of them for each report.
 _LOG = """
 WITH new AS (
     SELECT * FROM json_to_recordset(%(groups)s::json)
@@ -24,8 +25,11 @@ WITH new AS (
 ), touched AS (
     SELECT DISTINCT r.fingerprint, r.family, r.error_type, r.template, r.tool_code, r.error_class,
            r.classified_type, 0 AS n
-    FROM new JOIN failures_failuregroup m USING (fingerprint)
-    JOIN failures_failuregroup r ON r.id = m.merged_into_id
+    FROM new CROSS JOIN LATERAL (
+        SELECT * FROM failures_failuregroup WHERE id = (
+            SELECT m.merged_into_id FROM failures_failuregroup m
+            WHERE m.fingerprint = new.fingerprint LIMIT 1)
+        OFFSET 0) AS r
     WHERE r.status = 'resolved'
       AND NOT EXISTS (SELECT 1 FROM new AS own WHERE own.fingerprint = r.fingerprint)
 ), grouped AS (
