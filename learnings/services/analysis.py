@@ -32,6 +32,7 @@ from learnings.services import (
 )
 from learnings.services.guidance import out_of_step, sync_guidance
 from learnings.services.locks import take_turn, wait_for_turn
+from learnings.services.parts import Watch, nobody
 from learnings.states import Trigger
 
 BEAT = "learner"
@@ -39,16 +40,16 @@ OVERLAP = timedelta(minutes=5)
 """A failure is stamped before it is committed; a sweep looks back further than its last round."""
 
 
-def analyse(trigger: Trigger, *, now: datetime) -> AnalysisRun:
+def analyse(trigger: Trigger, *, now: datetime, watch: Watch = nobody) -> AnalysisRun:
     """Look through the last seven days. A weekly run is made once an ISO week."""
     with transaction.atomic():
         wait_for_turn()
         run = _weekly_run_of(now) if trigger is Trigger.WEEKLY else None
         if run is None:
-            run = _look_through(trigger, now)
+            run = _look_through(trigger, now, watch)
         else:
             news.announce_pending(now=now)
-    documents.publish_all()
+    documents.publish_all(watch=watch)
     return run
 
 
@@ -92,14 +93,14 @@ def _sweep_a_little(now: datetime) -> AnalysisRun | None:
     return run
 
 
-def _look_through(trigger: Trigger, now: datetime) -> AnalysisRun:
+def _look_through(trigger: Trigger, now: datetime, watch: Watch) -> AnalysisRun:
     threshold = settings.EVOX_PATTERN_THRESHOLD
     found, did = queries.count_patterns(threshold=threshold, now=now), Did()
     fresh = _fresh_patterns(now - drafts.WINDOW, now)
     families = queries.family_patterns(threshold=threshold, now=now)
     older = list(Learning.objects.live().order_by("id").values_list("id", flat=True))
     unwritten = [one for one in families if one.learning_id is None]
-    writing.write_about([*fresh, *unwritten], did, now=now)
+    writing.write_about([*fresh, *unwritten], did, now=now, watch=watch)
     did.add("refreshed", writing.refresh(older))
     _look_after(older, did, everything=True, now=now)
     if trigger is Trigger.WEEKLY:

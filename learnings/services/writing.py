@@ -19,7 +19,7 @@ from learnings.queries import FamilyPattern
 from learnings.services import lifecycle
 from learnings.services.coverage import COVERED
 from learnings.services.locks import free_slugs
-from learnings.services.parts import parts
+from learnings.services.parts import Watch, nobody, parts
 from learnings.states import Approval, LearningOrigin, LearningStatus
 
 logger = logging.getLogger(__name__)
@@ -65,13 +65,22 @@ RETURNING l.id
 """  # noqa: S608 - made of constants
 
 
-def write_about(found: Sequence[FailureGroup | FamilyPattern], did: Did, *, now: datetime) -> None:
+def write_about(
+    found: Sequence[FailureGroup | FamilyPattern],
+    did: Did,
+    *,
+    now: datetime,
+    watch: Watch = nobody,
+) -> None:
     """A learning about each, some hundreds in a statement; what fails is left for the next run.
 
     Announcing them is the caller's, and guidance at the end of its transaction.
     """
+    done = 0
     for some in parts(found):
         _write_all(some, did, now)
+        done += len(some)
+        watch("Learnings", done, len(found))
 
 
 def _write_all(some: Sequence[FailureGroup | FamilyPattern], did: Did, now: datetime) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
+from agents.clock import db_now
 from agents.services.agents import seed_team
 from failures.models import Failure, FailureGroup
 from learnings.models import AnalysisRun, Learning
@@ -238,6 +241,28 @@ def test_a_document_that_cannot_be_written_stops_no_other(world, patterns_dir):
     (patterns_dir / "build-failure-missing-import-7.md").rmdir()
     sweep(now=world.now + MINUTE)
     assert not rows.filter(doc_path="").exists()
+
+
+def test_the_command_shows_a_bar_on_a_terminal_and_nothing_in_a_log(world):
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    patterns(world, 250, at=db_now())
+    terminal, log = Terminal(), StringIO()
+
+    call_command("analyze_patterns", stdout=StringIO(), stderr=terminal, no_color=True)
+    call_command("analyze_patterns", stdout=StringIO(), stderr=log)
+
+    steps = [line.split() for line in terminal.getvalue().replace("\r", "\n").splitlines()]
+    assert [(what, done, of) for what, _, done, _, of in steps] == [
+        ("Learnings", "200", "250"),
+        ("Learnings", "250", "250"),
+        ("Documents", "200", "250"),
+        ("Documents", "250", "250"),
+    ]
+    assert [bar.count("█") for _, bar, *_ in steps] == [32, 40, 32, 40]
+    assert log.getvalue() == ""
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,6 +11,8 @@ from learnings.policy.record import summary
 from learnings.services.analysis import analyse
 from learnings.states import Trigger
 
+BAR = 40
+
 
 class Command(BaseCommand):
     """Looks through the failures of the last seven days and writes what is to be learned."""
@@ -18,7 +20,17 @@ class Command(BaseCommand):
     help = "Analyse the failures of the last seven days."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run it, and say how many patterns there are and what was done about them."""
-        run = analyse(Trigger.COMMAND, now=db_now())
+        """Run it, and say how many patterns there are and what was done about them.
+
+        On a terminal a bar shows how far it is.
+        """
+        run = analyse(Trigger.COMMAND, now=db_now(), watch=self._show)
         self.stdout.write(f"patternsFound: {run.patterns_found}")
         self.stdout.write(f"did: {summary(run.did)}")
+
+    def _show(self, what: str, done: int, of: int) -> None:
+        if self.stderr.isatty():
+            full = "█" * (BAR * done // (of or 1))
+            end = "\n" if done >= of else "\r"
+            self.stderr.write(f"{what} {full:░<{BAR}} {done:,} of {of:,}", ending=end)
+            self.stderr.flush()
