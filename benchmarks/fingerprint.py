@@ -40,6 +40,9 @@ PIECES = (
     "and <n> ", "<n>, ", "None ", "'(", "'a(' ", "`{", '"[', "a((", "a(b)", "a() ", "f(a(b),",
     ": (", "class a ", "variable x is ", "( a -> ", "[ a ] ", "a/b/c ", "A/B: ", "p(r): ",
     "x:1 MD1/a ", "x.py:1:1: a\n", "1 |\n", "(a-b)\n", "AA ", "@a", "$a", "are ", "s ", "nan, ",
+    "Foo(a=1, ", "Foo[a=", "Foo{a=", "[a, ", "[a,1", "{a=1, ", "{a=", 'a="b" ', 'msg="', 'msg="\\"',
+    '{"', '{"a": ', '{"message', " a_b", " a.b", " for a-", "a_", " aB", "=[", "=({", "=((", "* : ",
+    "x:1:1: ES2015 ", "error[a-", "error[a-b] ",
 )
 # fmt: on
 

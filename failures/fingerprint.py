@@ -24,8 +24,8 @@ from failures.significant import significant_line
 from failures.skeleton import skeleton
 from failures.tool_code import take_apart
 
-FINGERPRINT_VERSION = "v1"
-"""The first that was released; `failures.services.reversion` joins groups of older ones."""
+FINGERPRINT_VERSION = "v2"
+"""`failures.services.reversion` joins the groups of older ones."""
 
 _LONGEST_TEMPLATE = 200
 _SEVERAL = re.compile(r"['\"],\s")

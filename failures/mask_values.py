@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from enum import Enum
 
+from failures.shapes import mask_shapes
+
 
 class Boldness(Enum):
     """How much of a line is taken for values."""
@@ -45,34 +47,13 @@ _API = re.compile(
 )
 
 _HEX = r"[0-9A-Fa-f]"
-# One pass over all that has a form of its own; the name of the group becomes the placeholder.
-# Every repetition has an upper bound, so that no text makes a pattern try without end.
-_STRUCTURED = re.compile(
-    r"(?P<url>\b[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s<>\"')\]]{1,500})"
-    r"|(?P<email>\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5})"
-    r"|(?P<obj><(?!(?:str|n|path|id|url|email|obj|date)>)[A-Za-z_]"
-    r"[^<>\n]{0,200}(?:<[^<>\n]{0,100}>[^<>\n]{0,100}){0,4}>)"
-    rf"|(?P<id>\b{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}\b|\b0[xX]{_HEX}{{1,64}}\b"
-    rf"|(?<![\w:.])(?=[:\w]{{0,5}}:)(?:{_HEX}{{0,4}}:){{2,12}}{_HEX}{{0,4}}"
-    r"(?:%\w{1,16})?(?![\w:]))"
-    r"|(?P<date>\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?"
-    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b)"
-    r"|(?P<path>(?<![\w<.])(?:[A-Za-z]:(?=[\\/])|~|\.{1,2}(?=[\\/]))?"
-    r"(?:[\\/]{1,3}[\w.@+~%$#:-]{1,120}){1,40}[\\/]{0,3}"
-    r"|\b(?:[\w.@+~-]{1,80}/){2,40}[\w.@+~-]{0,120}"
-    r"|\b[\w.@+~-]{1,80}/[\w.@+~-]{0,80}\.[A-Za-z]\w{0,5}\b)"
-    r"|(?P<name>\b[a-z0-9][a-z0-9-]{0,60}(?:\.[a-z0-9-]{1,60}){1,20}:\d{2,5}\b"
-    r"|\b[A-Za-z][\w-]{0,60}(?:\.(?:<locals>|[\w$-]{1,60})){2,20}"
-    r"|\b[A-Za-z][\w.-]{0,60}(?:\[[\w,-]{1,40}\])?(?:[=~!]=|[<>]=)[\w.*]{1,40})"
-    r"|(?P<kv>(?<=[\w\])])=(?![=\s])(?:<str>|\[[a-z-]{2,40}\]"
-    r"|[^\s,;)\]}>{]{1,200}(?:\{[^{}\n]{0,100}\})?))"
-)
 # The number of an HTTP answer or of a process's end isn't a value, it is the mistake.
 _KEPT_NUMBER = re.compile(
     r"\b(?:status code|HTTP(?:/\d\.\d)?(?: error)?|exit (?:code|status)"
     r"|exited with(?: code| status)?)[ :=]{1,2}\d{1,3}\b|^\d{3}(?= (?:Client|Server) Error)",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
 # What is kept stands in private-use characters while the rest is masked.
 _KEPT = "0123456789._/:=<>@#-$"
 _HIDE = {ord(char): 0xE000 + index for index, char in enumerate(_KEPT)}
@@ -86,7 +67,7 @@ _CALL = re.compile(
     r"\b[A-Za-z_][\w.]{1,60}\((?!e?s\))[^()\n]{0,200}(?:\([^()\n]{0,200}\)[^()\n]{0,100}){0,4}\)"
 )
 # A value that doesn't end on its line.
-_OPEN_END = re.compile(r"(?:(?<=:) |(?<=\w) ?)[\[({][^\])}]{0,800}$")
+_OPEN_END = re.compile(r"(?:(?<=:) |(?<=\w) ?)[\[({](?! )[^\])}]{0,800}$")
 _FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]{0,40}")
 _CODE_NAME = re.compile(
     r"\b[A-Za-z_]\w{0,60}(?:\.\w{1,60}){0,8}\(\)"
@@ -108,6 +89,7 @@ _NAMED = re.compile(
     r"|exports?)\b|<)[\w.-]{1,80}"
     r"|(?<![\w.-])[\w.-]{1,60}(?=: (?:command )?not found\b)"
 )
+_BEFORE_NAME = ("named ", "called ", "user ", "username ", " from <", "not found")
 # A bare name after the noun that says what it is, and before what is said of it.
 _KIND_OF = re.compile(
     r"\b((?:argument|attribute|class|column|field|function|key|member|method|module|option|package"
@@ -116,13 +98,24 @@ _KIND_OF = re.compile(
     r"(?=[.,:;]?$|[,;] | (?:and|are|at|can|cannot|does|for|from|has|in|is|must|not|overrides"
     r"|shadows|should|to|was|with|without)\b)"
 )
+# What a server writes about by name: an identifier, but for its first word, which says who speaks,
+# for one in capitals, which is a constant, and for the name in front of a value. With hyphens it is
+# one only where a name must stand, since words have them, too.
+_LOG_NAME = re.compile(
+    r" (?<=[\w*>:,=)] )(?![A-Z0-9_]{1,60}\b)(?:[A-Za-z]\w{0,60}(?:[_.][A-Za-z0-9]\w{0,60}){1,8}"
+    r"|[a-z]{1,40}[A-Z]\w{0,60}|[A-Z][a-z0-9]{1,40}[A-Z]\w{0,60}"
+    r"|(?:(?<= for )|(?<= (?:of|on|to|at|by|in) ))[a-z0-9]{2,40}(?:-[a-z0-9]{2,40}){1,8})"
+    r"(?=[.,;)]?(?: (?!=)|$))"
+)
 _SUBJECT = re.compile(r"^[\w$]{1,60}(?= is not (?:defined|iterable|a function|a constructor)\b)")
 # A compiler gives a mistake that it has a suggestion for a number or a wording of its own.
 _SUGGESTING = (Boldness.CODED, Boldness.EXCEPTION)
+_GUESSING = ("did you mean", "perhaps you meant", "maybe ")
 _TAIL = re.compile(r"[.;,?:]? ?\(?(?:did you mean|perhaps you meant|maybe) .*", re.IGNORECASE)
 _LAST = re.compile(
     r"((?:\b(?:got|found|received|saw)|, not|\w \w{2,40}:)(?: instance of| type)?:?) [^\s<]{1,120}$"
 )
+_BEFORE_LAST = (":", "got", "found", "received", "saw", ", not", "instance of", "type")
 _LAST_IN_BUILD = re.compile(
     r"(\b(?:import|module|from|named)|^\w{2,30}:) [\w.]{1,120}$"
     r"|(?<= )\((?:[\w.-]{1,60}(?:, (?=\w))?){1,9}\)$"
@@ -136,6 +129,8 @@ def _sub_quoted(replace: Callable[[str], str], line: str) -> str:
 
     Of code with the same quotes in it, the first eight are looked at.
     """
+    if line.isascii() and not ('"' in line or "'" in line or "`" in line):
+        return line
     parts: list[str] = []
     start = 0
     while match := _QUOTED.search(line, start):
@@ -181,11 +176,6 @@ def _quoted_api(inner: str) -> str:
     return inner.translate(_HIDE) if _API.fullmatch(inner) else "<str>"
 
 
-def _structured(match: re.Match[str]) -> str:
-    kind = match.lastgroup
-    return "=<str>" if kind == "kv" else f"<{kind}>"
-
-
 def _keep_number(match: re.Match[str]) -> str:
     return match[0].translate(_HIDE)
 
@@ -201,29 +191,45 @@ def mask(line: str, boldness: Boldness) -> str:
     No text raises. Quoted text goes first, since a value in quotes may look like anything; numbers
     go last, since they are part of paths, addresses and names.
     """
-    if boldness in _SUGGESTING:
+    if boldness in _SUGGESTING and any(said in line.lower() for said in _GUESSING):
         line = _TAIL.sub("", line)
     if boldness is Boldness.EXCEPTION:
         line = _LAST_QUOTED.sub(r"\1 <str>", line)
     line = _sub_quoted(_quoted_api if boldness is Boldness.CODED else _quoted, line)
-    line = _STRUCTURED.sub(_structured, line)
-    if boldness is Boldness.EXCEPTION:
-        line = _SUBJECT.sub("<name>", line)
-        line = _CALL.sub("<name>", line)
-        line = _CODE_NAME.sub("<name>", line)
-        line = _FLAG.sub("<name>", line)
-        line = _LITERAL.sub("<str>", line)
-        line = _LETTER.sub("<name>", line)
-    elif boldness is Boldness.BUILD:
-        line = _BUILD_NAME.sub("<name>", line)
-        line = _LAST_IN_BUILD.sub(_after_lead, line)
-    if boldness in (Boldness.BUILD, Boldness.EXCEPTION):
-        line = _KIND_OF.sub(_after_lead, line)
-    line = line.replace("...", " ")
-    if boldness is not Boldness.LOG:
+    line = _mask_names(mask_shapes(line), boldness).replace("...", " ")
+    if boldness is not Boldness.LOG and ("(" in line or "[" in line or "{" in line):
         line = _OPEN_END.sub(" <str>", line)
-    line = _KEPT_NUMBER.sub(_keep_number, line)
-    line = _NUMBER.sub("<n>", line)
-    line = _NAMED.sub(_after_lead, line)
-    line = _LAST.sub(_after_lead, line)
+    line = _mask_numbers(line)
+    if any(said in line for said in _BEFORE_NAME):
+        line = _NAMED.sub(_after_lead, line)
+    if line[: line.rfind(" ")].endswith(_BEFORE_LAST):
+        line = _LAST.sub(_after_lead, line)
     return line if line.isascii() else line.translate(_SHOW)
+
+
+def _mask_names(line: str, boldness: Boldness) -> str:
+    match boldness:
+        case Boldness.LOG:
+            return _LOG_NAME.sub(" <name>", line)
+        case Boldness.BUILD:
+            line = _BUILD_NAME.sub("<name>", line)
+            line = _LAST_IN_BUILD.sub(_after_lead, line)
+        case Boldness.EXCEPTION:
+            line = _SUBJECT.sub("<name>", line)
+            line = _CALL.sub("<name>", line)
+            line = _CODE_NAME.sub("<name>", line)
+            line = _FLAG.sub("<name>", line)
+            line = _LITERAL.sub("<str>", line)
+            line = _LETTER.sub("<name>", line)
+        case Boldness.CODED:
+            return line
+    return _KIND_OF.sub(_after_lead, line)
+
+
+def _mask_numbers(line: str) -> str:
+    if not _DIGIT.search(line):
+        return line
+    low = line.lower()
+    if "http" in low or "exit" in low or "code" in low or low[:3].isdigit():
+        line = _KEPT_NUMBER.sub(_keep_number, line)
+    return _NUMBER.sub("<n>", line)

@@ -39,6 +39,18 @@ _JSON_TEXT = re.compile(
     r"\"(?:message|detail|error|errors|error_description|title|reason|msg)\"\s{0,4}:\s{0,4}\[?\s{0,4}\"([^\"\n]{1,400})\""
 )
 
+# A line of `key=value` pairs, one of which is what was said.
+_PAIRS = re.compile(
+    r"(?:[\w.@-]{1,40}=(?:\"(?:[^\"\\\n]|\\.){0,300}\"|[^\s\"]{0,200}) ){0,8}"
+    r"(?:msg|message)=\"((?:[^\"\\\n]|\\.){1,600})\""
+)
+
+# The same inside a line that says more: `HTTP 400: {"error": {"message": "…"}}`.
+_JSON_INSIDE = re.compile(
+    r"\{(?=\")[^\n]{0,400}?\"(?:message|detail|error_description)\"\s{0,4}:\s{0,4}"
+    r"\"((?:[^\"\\\n]|\\.){1,400})\"[^\n]{0,800}"
+)
+
 
 def significant_line(text: str) -> str:
     """The one line of `text` to group by, without control characters and outer space.
@@ -49,15 +61,25 @@ def significant_line(text: str) -> str:
     """
     if len(text) > HEAD + TAIL:
         text = text[:HEAD] + "\n" + text[-TAIL:]
-    text = _NOISE.sub("", text).strip()
+    if not text.isprintable():
+        text = _NOISE.sub("", text)
+    text = text.strip()
     if text[:1] in "{[" and (found := _JSON_TEXT.search(text)):
         return found[1]
+    if '="' in text[:300] and (pairs := _PAIRS.match(text)):
+        text = pairs[1].replace('\\"', '"') + text[pairs.end() :]
     if "\n" not in text and "\r" not in text:
-        return text[:LONGEST_LINE]
+        return _said_in_json(text[:LONGEST_LINE])
     lines = [line[:LONGEST_LINE] for raw in text.splitlines() if (line := raw.strip())]
-    line = _from_exception(text, lines) or _from_marks(lines)
+    line = _said_in_json(_from_exception(text, lines) or _from_marks(lines))
     if page := _LINT_PAGE.search(text):
         return f"{line} [clippy::{page[1]}]"
+    return line
+
+
+def _said_in_json(line: str) -> str:
+    if '{"' in line and (found := _JSON_INSIDE.search(line)):
+        return line[: found.start()] + found[1]
     return line
 
 

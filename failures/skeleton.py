@@ -10,6 +10,7 @@ _LOCATOR = re.compile(
     r"(?:line|lines|column|col|char|character|position|offset)s?"
     r"[ :]{1,2}\*(?::\*)*\)?){1,4}"
 )
+_PLACE = re.compile(r"(?:line|col|char|position|offset)\w{0,8}[ :]{1,2}\*")
 _UNIT = re.compile(
     r"\* (?:bytes?|[kmgt]i?b|b|[mun]?s|secs?|seconds?|milliseconds?|minutes?|mins?|hours?|days?)\b"
 )
@@ -21,7 +22,7 @@ _KIND = re.compile(
     r"(?:function|method|getter|setter|constructor)s?\b(?: \*)?"
 )
 # "3 files" and "1 file" are one mistake; in front of a list, plurals are often texts of their own.
-_PLURAL = re.compile(r"(?<=[a-z]{2}[a-rt-z])s\b(?! <)")
+_PLURAL = re.compile(r"s\b(?<=[a-z]{2}[a-rt-z]s)(?! <)")
 _BOLD = re.compile(
     r"\*|\b(?:a|an|the|async|arrow|generator|static|private|class|function|method|getter|setter"
     r"|constructor|and|or)s?\b|[^\w\s]"
@@ -34,14 +35,26 @@ def skeleton(template: str, *, coded: bool) -> str:
     key = _PLACEHOLDER.sub("*", key)
     if coded:
         return " ".join(_BOLD.sub(" ", key).split())
-    key = _UNIT.sub("*", key)
-    for _ in range(4):
-        before = key
-        key = _RUN.sub("*", _BRACKET.sub("*", key))
-        if key == before:
-            break
-    key = _LOCATOR.sub("", key)
-    key = _BRACKET.sub("*", key)
-    key = _KIND.sub("fn", key)
-    key = _RUN.sub("*", key)
+    if "*" in key:
+        key = _UNIT.sub("*", key).replace("*: ", "* ")
+    bracketed = any(bracket in key for bracket in "([{<>")
+    key = _without_runs(key, bracketed=bracketed)
+    if _PLACE.search(key):
+        key = _LOCATOR.sub("", key)
+    if bracketed:
+        key = _BRACKET.sub("*", key)
+    if "method" in key or "function" in key or "tter" in key or "constructor" in key:
+        key = _KIND.sub("fn", key)
+    if "*" in key:
+        key = _RUN.sub("*", key)
     return " ".join(key.split()).strip(" .:;,")
+
+
+def _without_runs(key: str, *, bracketed: bool) -> str:
+    if bracketed or key.count("*") > 1:
+        for _ in range(4):
+            before = key
+            key = _RUN.sub("*", _BRACKET.sub("*", key))
+            if key == before:
+                break
+    return key

@@ -23,7 +23,8 @@ _LEAD = re.compile(
     r"|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16}\s{1,4}"
     r"|\[?(?:ERROR|FATAL|CRITICAL|SEVERE|WARNING|WARN)\]?[:\s]\s{0,4}"
     r"|(?i:fatal error|error|warning|fatal|failure|note|info|issue)"
-    r"(?:\s{0,4}:\s{0,4}|\s{2,8}|(?=\[\w{1,60}\]:)|\s(?=[A-Z]{1,8}\d{2,6}:))"
+    r"(?:\s{0,4}:\s{0,4}|\s{2,8}|(?=\[\w{1,60}\]:|\[[a-z][\w/-]{1,60}\] )"
+    r"|\s(?=[A-Z]{1,8}\d{2,6}:))"
     r"|(?:[\u2716-\u2718\u00d7\u26a0\u2022!^]\ufe0f?|>{1,3})\s{1,4}|[A-Z]: (?=[A-Z])"
     r"|npm (?:ERR!|error)\s{1,4}|E\s{2,8}|FAILED \S{1,300} - |- (?=error|warning)|##\[error\]"
 )
@@ -36,6 +37,8 @@ _FILED = re.compile(
     r"|[a-z]\w{1,40}(?:/\w{1,60}){1,3}(?=:\s|\s[\u2500-\u257f]))[:\s\u2500-\u257f]{1,300}"
     r"(?:[\u2716-\u2718\u00d7\u26a0\u2022!]\s)?"
 )
+# `error[rule-name] what` and `warning: [rule] what`.
+_RULE_FIRST = re.compile(r"\[([a-z][a-z0-9]{0,40}(?:[-_/][a-z0-9]{1,40}){1,8})\]:? (?=\S)")
 _NUMBERED_ALONE = re.compile(r"\[?([A-Z]{1,8}-?\d{3,6})\]?: ?")
 _ERRNO = re.compile(
     r"code (E[A-Z\d]{2,24}|ERR_[A-Z_]{3,60})(?: |$)|(E[A-Z]{4,24}|ERR_[A-Z_]{3,60}): ?"
@@ -48,6 +51,8 @@ _PLACED = re.compile(
     r"\s\[([A-Za-z]\w{1,60})\]$|\s\(([A-Z]{1,5}\d{2,6})\)$|\s{2}\(([a-z]{2,40})\)$"
     r"|(?:\s{2}|(?<=[.?!)`…])\s)([a-z@][\w@/-]{2,80})$"
 )
+# After two spaces the rule, so that what looks like a code in front, `ES2015`, is a word.
+_RULE_LAST = re.compile(r"\s{2}[a-z@][\w@/]{0,60}-[\w@/-]{1,60}$")
 _CLASS = re.compile(
     r"((?:[A-Za-z_][\w$]{0,60}\.){0,10})([A-Z]\w{0,80}|error)(?: \[\w{1,40}\])?(?:: ?|$)"
 )
@@ -83,9 +88,11 @@ def _skip_lead(line: str) -> tuple[int, bool]:
 
 def _take_code(line: str, *, led: bool, placed: bool) -> tuple[str, str]:
     match = _at_start(line, led=led, placed=placed)
+    if match and placed and line.startswith(" ", match.end(1)) and _RULE_LAST.search(line):
+        match = None
     if match:
         return match[match.lastindex or 0], line[match.end() :]
-    match = _BRACKETED.search(line)
+    match = _BRACKETED.search(line) if line.endswith(("]", ")")) else None
     if match is None and placed:
         match = _PLACED.search(line)
     if match:
@@ -95,6 +102,8 @@ def _take_code(line: str, *, led: bool, placed: bool) -> tuple[str, str]:
 
 def _at_start(line: str, *, led: bool, placed: bool) -> re.Match[str] | None:
     match = (_NUMBERED if led else _NUMBERED_ALONE).match(line)
+    if match is None and placed:
+        match = _RULE_FIRST.match(line)
     if match is None and led:
         filed = _FILED.match(line)
         # Without a place, `daemon/part:` may be who speaks.
@@ -103,7 +112,7 @@ def _at_start(line: str, *, led: bool, placed: bool) -> re.Match[str] | None:
 
 
 def _take_class(line: str) -> tuple[str, str]:
-    match = _CLASS.match(line)
+    match = None if " " in line and ":" not in line and "[" not in line else _CLASS.match(line)
     if match is None:
         return "", line
     module, name = match[1], match[2]

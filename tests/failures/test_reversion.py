@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from failures import queries
-from failures.fingerprint import Grouping
+from failures.fingerprint import FINGERPRINT_VERSION, Grouping
 from failures.models import Failure, FailureGroup, GroupAlias
 from failures.services import log, reversion
 from failures.services.group_merges import merge, split
@@ -82,7 +82,7 @@ def test_the_next_failure_lands_in_the_old_root_with_its_count_and_fix(old_versi
     assert {root.pk: root.seen_last for root in queries.groups()} == {a.pk: T0, b.pk: T0}
     assert queries.counts_by_agent(a) == {"SAM": 2, "LEO": 1}
     told = failed("a")
-    assert told.fingerprint.startswith("v1:")
+    assert told.fingerprint.startswith(f"{FINGERPRINT_VERSION}:")
     assert (told.root_pk, told.occurrences, told.known_fix) == (a.pk, 4, "Close it first.")
 
 
