@@ -11,7 +11,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from agents import admin_outbox  # noqa: F401 - registers what leaves EVOX
-from agents.admin_base import HistoryAdmin, ModelAdmin, ModelForm, TabularInline, stamp
+from agents.admin_base import (
+    HistoryAdmin,
+    ModelAdmin,
+    ModelForm,
+    RecentValuesFilter,
+    TabularInline,
+    stamp,
+)
 from agents.admin_pauses import AGENT_ACTIONS
 from agents.clock import db_now
 from agents.errors import EvoxError, InvalidInputError
@@ -220,7 +227,7 @@ class AuditEntryAdmin(HistoryAdmin):
     """Who did what, and why."""
 
     list_display = ["at", "actor", "verb", "subject_kind", "subject_id", "reason"]
-    list_filter = ["verb", "subject_kind"]
+    list_filter = [("verb", RecentValuesFilter), ("subject_kind", RecentValuesFilter)]
     search_fields = ["actor", "verb", "=subject_id"]
     date_hierarchy = "at"
 

@@ -29,6 +29,18 @@ def stamp(at: datetime | None) -> str:
     return f"{at.astimezone(ZoneInfo(settings.EVOX_TIME_ZONE)):%d %b %H:%M:%S}" if at else "–"
 
 
+class RecentValuesFilter(admin.AllValuesFieldListFilter):
+    """The values of the newest rows: to offer those of all, every row would have to be read."""
+
+    NEWEST = 1_000
+
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
+        newest = field.model.objects.order_by("-pk").values_list(field.name, flat=True)
+        values: Any = sorted(set(newest[: self.NEWEST]) - {None, ""})
+        self.lookup_choices = values
+
+
 class HistoryAdmin(ModelAdmin):
     """Rows that are written by EVOX alone: to look at, not to touch."""
 

@@ -181,6 +181,7 @@ class DeliveryAttemptAdmin(HistoryAdmin):
     list_display = [
         *("delivery_id", "n", "started_at", "finished_at", "outcome", "http_status", "error"),
     ]
+    ordering = ["-id"]
     list_display_links = ["n"]
     list_filter = ["outcome"]
     search_fields = ["=delivery__idempotency_key"]

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from agents.admin_base import HistoryAdmin, TabularInline, stamp
+from agents.admin_base import HistoryAdmin, RecentValuesFilter, TabularInline, stamp
 from agents.clock import db_now
 from failures.models import Incident, IncidentEvent
 from failures.services import incidents
@@ -103,7 +103,10 @@ class IncidentAdmin(HistoryAdmin):
         *("number", "kind", "severity", "status", "title", "agent"),
         *("level", "opened", "next_step"),
     ]
-    list_filter = [OpenFilter, "status", "severity", "kind", "escalation_level", "agent"]
+    list_filter = [
+        *(OpenFilter, "status", "severity", "kind"),
+        *(("escalation_level", RecentValuesFilter), "agent"),
+    ]
     list_select_related = ["agent"]
     search_fields = ["=id", "title", "agent__name", "dispatch__ticket_id"]
     search_help_text = "A number such as INC-42, words of the title, an agent, a ticket."
@@ -231,7 +234,8 @@ class IncidentEventAdmin(HistoryAdmin):
     """Every event of every incident."""
 
     list_display = ["incident", "seq", "kind", "level", "actor", "at"]
-    list_filter = ["kind", "level"]
+    ordering = ["-id"]
+    list_filter = [("kind", RecentValuesFilter), ("level", RecentValuesFilter)]
     list_select_related = ["incident"]
     search_fields = ["actor", "=incident__id"]
     date_hierarchy = "at"

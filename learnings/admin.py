@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from agents.admin_base import HistoryAdmin, stamp
+from agents.admin_base import HistoryAdmin, RecentValuesFilter, stamp
 from agents.clock import db_now
 from learnings.admin_acts import ActsOnAll
 from learnings.learning_page import page_of
@@ -71,7 +71,7 @@ class LearningAdmin(ActsOnAll, DecidedAdmin):
     """What the team should know. Nobody edits it here: approve, reject or retire."""
 
     list_display = ["title", "status", "count", "came_back", "flagged", "created"]
-    list_filter = ["status", "origin", "category"]
+    list_filter = ["status", "origin", ("category", RecentValuesFilter)]
     search_fields = ["=id", "slug", "title", "problem", "solution"]
     date_hierarchy = "created_at"
     ordering = ["-id"]
@@ -185,7 +185,7 @@ class InjectionAdmin(HistoryAdmin):
     """Who was told what, and why."""
 
     list_display = ["learning", "version", "agent", "attempt", "why", "at"]
-    list_filter = ["agent", "why"]
+    list_filter = ["agent", ("why", RecentValuesFilter)]
     list_select_related = ["learning", "agent", "attempt"]
     date_hierarchy = "at"
 

@@ -198,6 +198,7 @@ class AttemptAdmin(HistoryAdmin):
     list_filter = ["outcome", "strategy", "agent"]
     list_select_related = ["agent", "dispatch"]
     search_fields = ["=dispatch__id", "dispatch__title", "reason"]
+    ordering = ["-id"]
     date_hierarchy = "started_at"
     fields = [
         "dispatch",

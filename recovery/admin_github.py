@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from agents.admin_base import HistoryAdmin
+from agents.admin_base import HistoryAdmin, RecentValuesFilter
 from recovery.models import PullRequest, Repository, ReviewHead, WebhookDelivery
 
 
@@ -25,7 +25,7 @@ class WebhookDeliveryAdmin(HistoryAdmin):
     """What GitHub sent, and what became of it."""
 
     list_display = ["guid", "event", "action", "number", "status", "tries", "received_at"]
-    list_filter = ["status", "event"]
+    list_filter = ["status", ("event", RecentValuesFilter)]
     search_fields = ["guid", "=number", "error"]
     date_hierarchy = "received_at"
 

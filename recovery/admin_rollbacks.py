@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from agents.admin_base import HistoryAdmin, ModelForm
+from agents.admin_base import HistoryAdmin, ModelForm, RecentValuesFilter
 from agents.clock import db_now
 from agents.errors import EvoxError, InvalidInputError
 from recovery.models import Rollback, RollbackPause
@@ -24,7 +24,7 @@ class RollbackAdmin(HistoryAdmin):
         *("kind", "short", "repository", "branch", "agent"),
         *("confirmed", "late", "received_at", "incident"),
     ]
-    list_filter = ["kind", "late", "confirmed", "agent"]
+    list_filter = [("kind", RecentValuesFilter), "late", "confirmed", "agent"]
     list_select_related = ["agent", "incident"]
     search_fields = ["commit", "revert_commit", "repository", "branch", "command"]
     date_hierarchy = "received_at"

@@ -75,7 +75,8 @@ def others_got_past(fingerprint: str, agent: Agent, *, now: datetime) -> bool:
     """Whether another agent completed, within seven days, work that this failure had held up."""
     done = Attempt.objects.filter(
         outcome=AttemptOutcome.SUCCEEDED.value,
-        ended_at__gte=now - MEMORY,
+        dispatch__status=DispatchStatus.COMPLETED.value,
+        dispatch__finished_at__gte=now - MEMORY,
         dispatch__last_fingerprint=fingerprint,
     )
     return done.exclude(agent=agent).exists()

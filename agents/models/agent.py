@@ -96,6 +96,8 @@ class AgentSession(models.Model):
             models.Index(
                 name="agentsession_open", fields=["agent"], condition=Q(ended_at__isnull=True)
             ),
+            # Admin: the latest, whoever's.
+            models.Index(name="agentsession_started", fields=["started_at"]),
             # Uptime: which sessions reach into this window?
             models.Index(
                 name="agentsession_ended", fields=["ended_at"], condition=Q(ended_at__isnull=False)

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from agents.models.agent import Agent
 from agents.models.fields import SameTruth, among, choices_of, one_of
@@ -18,6 +19,7 @@ from agents.states import FINISHED, DispatchStatus, Priority, Strategy
 
 _PENDING = Q(status=DispatchStatus.PENDING.value)
 _RUNNING = Q(status=DispatchStatus.RUNNING.value)
+_COMPLETED = Q(status=DispatchStatus.COMPLETED.value)
 _RETRYING = Q(status=DispatchStatus.RETRYING.value)
 _BLOCKED = Q(status=DispatchStatus.BLOCKED.value)
 _FINISHED = one_of("status", FINISHED)
@@ -186,6 +188,16 @@ class Dispatch(models.Model):
         # Each index costs every claim and report that changes its columns or its condition, so each
         # leaves out the rows that nobody looks for in it.
         indexes = [
+            # Push: the latest work on a ticket, however its letters are written.
+            models.Index(
+                Upper("ticket_id"), "id", name="dispatch_ticket", condition=~Q(ticket_id="")
+            ),
+            # Failure: did work that it held up get done since?
+            models.Index(
+                name="dispatch_got_past",
+                fields=["last_fingerprint", "finished_at"],
+                condition=_COMPLETED & ~Q(last_fingerprint=""),
+            ),
             # Claim: work addressed to this agent, in order.
             models.Index(
                 name="dispatch_addressed", fields=["agent", "rank_at", "id"], condition=_PENDING

@@ -122,6 +122,8 @@ class PullRequest(models.Model):
 
     class Meta:
         ordering = ["-updated_at"]
+        # Admin: those that changed last.
+        indexes = [models.Index(name="pullrequest_updated", fields=["updated_at"])]
         constraints = [
             models.UniqueConstraint(name="pullrequest_unique", fields=["repository_id", "number"]),
             models.CheckConstraint(

@@ -47,7 +47,8 @@ def _link(commit: Mapping[str, Any], payload: Mapping[str, Any], *, now: datetim
         return 0
     linked = 0
     for ticket in tickets_of(message):
-        rows = Dispatch.objects.filter(ticket_id__iexact=ticket).order_by("-id")[:LINKED]
+        named = Dispatch.objects.filter(ticket_id__iexact=ticket).exclude(ticket_id="")
+        rows = named.order_by("-id")[:LINKED]
         for dispatch in rows:
             audit(
                 "push",

@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from agents.models import Agent, Attempt, Dispatch
 from agents.services import leases
 from agents.services.statements import numbered
-from recovery.services import claims, completion, gate, outcomes, sweeps
+from recovery import queries
+from recovery.services import claims, completion, gate, outcomes, pushes, sweeps
 from tests.recovery.world import HOUR, T0, complete, hire, take
 
 pytestmark = pytest.mark.django_db
@@ -29,15 +30,17 @@ INSERT INTO agents_dispatch (title, command, payload, ticket_id, priority, rank_
     attempt, crash_count, max_attempts, max_crashes, next_strategy, instructions, last_fingerprint,
     lease_epoch, lease_seconds, lease_expires_at, deadline_at, last_marker, unmarked_notes,
     created_at, created_by, updated_at, finished_at)
-SELECT 'work ' || n, 'make', '{{}}', '', 2, t, %(status)s, 'why', {run_at}, {agent},
+SELECT 'work ' || n, 'make', '{{}}', {ticket}, 2, t, %(status)s, 'why', {run_at}, {agent},
        {agent_until}, {agent} IS NULL, {excluded}, {skills}, {key},
-       1, 0, 4, 3, 'first_try', '', '',
+       1, 0, 4, 3, 'first_try', '', {fingerprint},
        1, {lease}, t + ({lease}) * interval '1 s', t + ({lease}) * interval '1 s', '', 0,
        t, 'MAX', t, {finished}
 FROM (SELECT n, %(start)s::timestamptz + n * interval '1 s' AS t
       FROM generate_series(1, %(rows)s) n) AS numbers
 """
 NOTHING = {
+    "ticket": "''",
+    "fingerprint": "''",
     "run_at": "NULL::timestamptz",
     "agent": "NULL::bigint",
     "agent_until": "NULL::timestamptz",
@@ -63,7 +66,8 @@ def crowd(django_db_setup, django_db_blocker) -> Iterator[Agent]:
         with transaction.atomic():
             sam, away = hire("SAM", skills=["sql"]), hire("AWAY")
             early = T0 - timedelta(days=9)
-            fill(20_000, "completed", start=early, finished="t", key="'done ' || n")
+            done = {"finished": "t", "ticket": "'AGT-' || n", "fingerprint": "'v1:' || n %% 1000"}
+            fill(20_000, "completed", start=early, key="'done ' || n", **done)
             fill(10_000, "pending", start=early, agent=str(away.pk))
             fill(3_000, "pending", skills="'{sql}'::varchar[]")
             fill(500, "pending", excluded=f"ARRAY[{away.pk}]", key="'x ' || n")
@@ -175,6 +179,14 @@ def look_up_a_claim(_sam: Agent) -> None:
     Attempt.objects.filter(claim="c7").first()
 
 
+def link_a_push(_sam: Agent) -> None:
+    assert pushes.apply_push({"commits": [{"message": "Closes agt-7"}]}, now=T0).note
+
+
+def look_who_got_past(sam: Agent) -> None:
+    assert queries.others_got_past("v1:7", sam, now=T0 - timedelta(days=5))
+
+
 SWEPT = {"dispatch_due", "dispatch_lease", "dispatch_deadline", "dispatch_kept"}
 HOT = {
     claim: {"dispatch_addressed", "dispatch_open", "dispatch_one_running_per_key"} | SWEPT,
@@ -185,6 +197,8 @@ HOT = {
     sweep_a_little: SWEPT,
     look_for_a_follow_up: {"dispatch_one_waiting_per_key"},
     look_up_a_claim: {"attempt_claim_unique"},
+    link_a_push: {"dispatch_ticket"},
+    look_who_got_past: {"dispatch_got_past"},
 }
 
 
