@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from agents.clock import db_now
+from agents.services.statements import fetch
 from monitoring.queries import beat_of
+from monitoring.queries_rolled import typed
 from monitoring.services import findings
 from monitoring.states import Part
 
@@ -64,9 +66,8 @@ class Watching:
 
 def watching(*, now: datetime) -> Watching:
     """The auditor's book and the outbox, as they stand."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WATCHING, {"since": now - findings.MONTH})
-        return Watching(*cursor.fetchone())
+    [row] = fetch(typed(_WATCHING), {"since": now - findings.MONTH})
+    return Watching(*row)
 
 
 def sweep_limit() -> timedelta:

@@ -7,10 +7,12 @@ down, `e` excluded, `n` unknown, since EVOX was not listening.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from operator import attrgetter
 
-from monitoring.policy_uptime import HOUR, Piece, SecondKind, clipped, second
+from monitoring.policy_uptime import HOUR, Piece, SecondKind, Stretch, clipped, instant, second
 
 LETTERS = {
     "u": (SecondKind.UP, False),
@@ -52,3 +54,22 @@ def gaps_filled(pieces: Iterable[Piece], *, since: datetime, until: datetime) ->
         at = piece.end
     if at < end:
         yield Piece(SecondKind.EXCLUDED, productive=False, start=at, end=end)
+
+
+def cut_off(stretches: Sequence[Stretch], *, since: datetime, until: datetime) -> list[Stretch]:
+    """What of consecutive stretches lies in [since, until), in whole seconds."""
+    low, high = instant(second(since)), instant(second(until))
+    begin = bisect_right(stretches, low, key=attrgetter("end"))
+    end = bisect_left(stretches, high, key=attrgetter("start"))
+    found = list(stretches[begin:end])
+    if found:
+        found[0] = found[0]._replace(start=max(found[0].start, low))
+        found[-1] = found[-1]._replace(end=min(found[-1].end, high))
+    return found
+
+
+def joined(before: list[Stretch], after: list[Stretch]) -> list[Stretch]:
+    """Both, where `before` ends as `after` begins, no two neighbours of one kind."""
+    if before and after and before[-1].kind is after[0].kind:
+        return [*before[:-1], before[-1]._replace(end=after[0].end), *after[1:]]
+    return [*before, *after]

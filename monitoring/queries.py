@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Max, Prefetch, QuerySet
 
-from agents.models import Agent, Attempt, Dispatch, Pause, SystemBeat
+from agents.models import Agent, Attempt, Dispatch, Pause
 from agents.queries import active_agents
 from agents.services.pauses import running_pauses
+from agents.services.statements import columns, fetch, instance
 from agents.states import DispatchStatus
 from failures.models import Failure, FailureGroup, Incident
 from failures.queries import ROOT_OF_FAILURE
@@ -28,6 +29,15 @@ GROUPS_SHOWN = 10
 
 retry_success = _retry_success
 
+_WAITING = """
+SELECT status, count(*) FROM agents_dispatch WHERE status IN ('pending', 'retrying')
+GROUP BY status
+"""
+_IN_HAND = """
+SELECT agent_id, id, title, lease_expires_at FROM agents_dispatch
+WHERE status = 'running' AND agent_id IS NOT NULL ORDER BY id DESC
+"""
+_BEAT = "SELECT at FROM agents_systembeat WHERE name = %(name)s"
 _UNDER_WAY = (DispatchStatus.RUNNING, DispatchStatus.RETRYING, DispatchStatus.BLOCKED)
 
 
@@ -72,21 +82,32 @@ def pauses(*, now: datetime) -> dict[int | None, Pause]:
     return {pause.agent_id: pause for pause in running_pauses(now=now)}
 
 
-def work_in_hand() -> dict[int, list[Dispatch]]:
+class Held(NamedTuple):
+    """A dispatch that an agent holds a lease of."""
+
+    pk: int
+    title: str
+    lease_expires_at: datetime
+
+
+def team() -> list[Agent]:
+    """The same as `agents`, of which there are many, without what the ORM takes to make them."""
+    sql = f"""SELECT {columns(Agent, of="a")} FROM agents_agent a
+        WHERE a.retired_at IS NULL ORDER BY a.name"""  # noqa: S608 - columns of ours
+    return [instance(Agent, row) for row in fetch(sql, {})]
+
+
+def work_in_hand() -> dict[int, list[Held]]:
     """What each agent holds a lease of, by the agent's id; the newest first."""
-    held: dict[int, list[Dispatch]] = {}
-    running = Dispatch.objects.filter(status=DispatchStatus.RUNNING.value).order_by("-id")
-    for row in running.only("id", "title", "agent_id", "ticket_id", "lease_expires_at"):
-        if row.agent_id is not None:
-            held.setdefault(row.agent_id, []).append(row)
+    held: dict[int, list[Held]] = {}
+    for agent_id, *row in fetch(_IN_HAND, {}):
+        held.setdefault(agent_id, []).append(Held(*row))
     return held
 
 
 def waiting_counts() -> dict[str, int]:
     """How many dispatches wait to be claimed, and how many wait for their retry."""
-    waiting = (DispatchStatus.PENDING.value, DispatchStatus.RETRYING.value)
-    rows = Dispatch.objects.filter(status__in=waiting).order_by()
-    return dict(rows.values_list("status").annotate(n=Count("id")))
+    return dict(fetch(_WAITING, {}))
 
 
 def recent_dispatches() -> list[Dispatch]:
@@ -134,7 +155,8 @@ def _repeat(root: FailureGroup, row: dict[str, Any]) -> Repeat:
 
 def beat_of(name: str) -> datetime | None:
     """When the part of EVOX called `name` last did its round."""
-    return SystemBeat.objects.filter(name=name).values_list("at", flat=True).first()
+    rows = fetch(_BEAT, {"name": name})
+    return rows[0][0] if rows else None
 
 
 def open_incidents() -> dict[str, int]:

@@ -94,7 +94,7 @@ def figures(*, now: datetime, window: timedelta) -> Figures:
     """All figures of the period, in a number of statements that no number of rows changes."""
     parts = cut(since=now - window, until=now)
     sums = sums_by_agent(parts)
-    team = list(queries.agents())
+    team = queries.team()
     end = lately(team, parts)
     return Figures(
         now=now,

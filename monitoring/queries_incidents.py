@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 
-from agents.models import Agent
+from agents.services.statements import fetch
 from agents.states import AgentRole
 from failures.kinds import CEO
+from monitoring.queries_rolled import typed
 
 _ACTS = "('acknowledged', 'snoozed', 'resolved')"
 
 # Records are born resolved, at the instant of their opening: nobody had to do anything.
+# Nothing is resolved before it is opened.
 _COURSE = f"""
 WITH touched AS (
     SELECT id, opened_at, stall_since, resolved_at, resolved_by,
            opened_at > %(since)s AND opened_at <= %(now)s AS fresh,
            resolved_at > %(since)s AND resolved_at <= %(now)s AS over
     FROM failures_incident
-    WHERE (opened_at > %(since)s OR resolved_at > %(since)s OR status <> 'resolved')
+    WHERE (resolved_at > %(since)s OR resolved_at IS NULL)
       AND opened_at <= %(now)s AND resolved_at IS DISTINCT FROM opened_at
 ), lines AS (
     SELECT incident_id,
@@ -46,15 +47,19 @@ SELECT count(*) FILTER (WHERE fresh),
 FROM acted
 """  # noqa: S608 - put together of the constants above
 
-_CALLED = """
+_CEOS = f"""ARRAY(
+    SELECT name FROM agents_agent WHERE role = '{AgentRole.CEO.value}'
+    UNION SELECT lower(name) FROM agents_agent WHERE role = '{AgentRole.CEO.value}'
+    UNION VALUES ('CEO'), ('ceo'))"""  # noqa: S608 - a constant
+_CALLED = typed(f"""
 SELECT (SELECT count(*) FROM failures_incidentevent
-        WHERE kind IN ('escalated', 'reminded') AND level >= %(level)s
+        WHERE kind IN ('escalated', 'reminded') AND level >= {CEO}
           AND at > %(since)s AND at <= %(now)s),
        (SELECT count(*) FROM agents_auditentry
-        WHERE actor = ANY (%(names)s) AND at > %(since)s AND at <= %(now)s)
+        WHERE actor = ANY ({_CEOS}) AND at > %(since)s AND at <= %(now)s)
        + (SELECT count(*) FROM failures_incidentevent
-          WHERE actor = ANY (%(names)s) AND at > %(since)s AND at <= %(now)s)
-"""
+          WHERE actor = ANY ({_CEOS}) AND at > %(since)s AND at <= %(now)s)
+""")  # noqa: S608 - put together of the constants above
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class Interventions:
 
 def course(*, now: datetime, window: timedelta) -> Course:
     """How the incidents of the window went, in one statement."""
+    # Not prepared: of a day and of a month, the best plans differ.
     with connection.cursor() as cursor:
         cursor.execute(_COURSE, {"since": now - window, "now": now})
         opened, over, healed, acted, to_act, to_end, escalated, p95 = cursor.fetchone()
@@ -121,16 +127,6 @@ def course(*, now: datetime, window: timedelta) -> Course:
 
 
 def interventions(*, now: datetime, window: timedelta) -> Interventions:
-    """Level-3 messages and acts by the CEO in the window, in two statements."""
-    ceos = Agent.objects.filter(role=AgentRole.CEO.value).values_list("name", flat=True)
-    names = {"CEO", "ceo", *ceos, *(name.lower() for name in ceos)}
-    params: dict[str, Any] = {
-        "level": CEO,
-        "since": now - window,
-        "now": now,
-        "names": sorted(names),
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_CALLED, params)
-        messages, acts = cursor.fetchone()
+    """Level-3 messages and acts by the CEO in the window, in one statement."""
+    [(messages, acts)] = fetch(_CALLED, {"since": now - window, "now": now})
     return Interventions(messages, acts, window / timedelta(days=1))

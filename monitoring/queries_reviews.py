@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 
+from agents.services.statements import fetch
+from monitoring.queries_rolled import typed
 from recovery.states import TriggerSource
 
 MISSED_AFTER = timedelta(minutes=1)
@@ -72,9 +73,9 @@ class ReviewFigures:
 def review_figures(*, now: datetime, window: timedelta) -> ReviewFigures:
     """Head commits first seen within the window, in one statement."""
     params: dict[str, Any] = {"since": now - window, "now": now, "missed": now - MISSED_AFTER}
-    with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, params)
-        eligible, missed, p50, p95, *counts, repositories, proved_at = cursor.fetchone()
+    [(eligible, missed, p50, p95, *counts, repositories, proved_at)] = fetch(
+        typed(_FIGURES), params
+    )
     return ReviewFigures(
         eligible=eligible,
         missed=missed,

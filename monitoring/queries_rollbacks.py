@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from agents.services.statements import fetch
+from monitoring.queries_rolled import typed
 
 TARGET = timedelta(seconds=120)
 FLAKY_SHOWN = 10
@@ -44,9 +45,6 @@ class RollbackFigures:
 def rollback_figures(*, now: datetime, window: timedelta) -> RollbackFigures:
     """Breaking commits rolled back within the window, in two statements."""
     params: dict[str, Any] = {"since": now - window, "now": now, "rows": FLAKY_SHOWN}
-    with connection.cursor() as cursor:
-        cursor.execute(_TIMES, params)
-        rolled_back, p95, late = cursor.fetchone()
-        cursor.execute(_FLAKY, params)
-        flaky = list(cursor.fetchall())
+    [(rolled_back, p95, late)] = fetch(typed(_TIMES), params)
+    flaky = [(command, count) for command, count in fetch(typed(_FLAKY, rows="int"), params)]
     return RollbackFigures(rolled_back=rolled_back, p95=p95, late=late, flaky=flaky)

@@ -6,19 +6,22 @@ from the rollups, the rest at both ends from the rows themselves; without rollup
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
-from django.core.cache import cache
+from django.core.cache import cache as shared
+from django.db import connection
 from redis import RedisError
 
-from agents.services.statements import fetch
-from monitoring.policy_runs import pieces_of_text
-from monitoring.policy_uptime import HOUR, Piece, instant, second
+from agents.services.statements import TIME, fetch
+from monitoring.policy_runs import gaps_filled, pieces_of_text
+from monitoring.policy_uptime import HOUR, Piece, Stretch, instant, second, stretches_of
 
 ONE_HOUR = timedelta(hours=1)
 
@@ -26,7 +29,7 @@ SUMS_KEPT = 3_600
 """Seconds that sums of hours are kept in the cache; a change of any of them makes them anew."""
 _ROLLED = """
 SELECT hour, version, has_runs FROM monitoring_rolledhour
-WHERE hour >= %(first)s::timestamptz AND hour < %(last)s::timestamptz ORDER BY hour DESC
+WHERE hour >= %(first)s AND hour < %(last)s ORDER BY hour DESC
 """
 _SUMS = """
 SELECT agent_id, sum(up_s)::bigint, sum(down_s)::bigint, sum(excluded_s)::bigint,
@@ -34,12 +37,13 @@ SELECT agent_id, sum(up_s)::bigint, sum(down_s)::bigint, sum(excluded_s)::bigint
        sum(failed_build)::bigint, sum(failed_test)::bigint, sum(failed_api)::bigint,
        sum(failed_timeout)::bigint, sum(failed_other)::bigint
 FROM monitoring_hourlyfigures
-WHERE hour >= %(first)s::timestamptz AND hour < %(last)s::timestamptz GROUP BY agent_id
+WHERE hour >= %(first)s AND hour < %(last)s GROUP BY agent_id
 """
 _RUNS = """
 SELECT agent_id, hour, runs FROM monitoring_hourlyfigures
-WHERE hour >= %(first)s::timestamptz AND hour < %(last)s::timestamptz ORDER BY agent_id, hour
+WHERE hour >= %(first)s AND hour < %(last)s ORDER BY agent_id, hour
 """
+SHORT = timedelta(hours=2)
 RUNS_KEPT = 6
 """Spans of hours whose runs each process keeps: those of strips and of the edges of windows."""
 
@@ -146,13 +150,13 @@ def sums_by_agent(parts: Cut) -> dict[int, tuple[int, ...]]:
     key = f"sums:{second(first)}:{second(last)}:{parts.version}"
     kept: dict[int, tuple[int, ...]] | None = None
     with suppress(RedisError, OSError):
-        kept = cache.get(key)
+        kept = shared.get(key)
     if kept is not None:
         return kept
-    rows = fetch(_SUMS, {"first": first, "last": last})
+    rows = fetch(typed(_SUMS), {"first": first, "last": last})
     found = {agent: tuple(sums) for agent, *sums in rows}
     with suppress(RedisError, OSError):
-        cache.set(key, found, SUMS_KEPT)
+        shared.set(key, found, SUMS_KEPT)
     return found
 
 
@@ -161,21 +165,64 @@ def pieces_by_agent(parts: Cut, part: Part) -> dict[int, list[Piece]]:
 
     Of an agent that wasn't there in one of the hours they lack it.
     """
-    last = hour_of(part.until)
-    last += ONE_HOUR if last < part.until else timedelta(0)
-    found: dict[int, list[Piece]] = _pieces(hour_of(part.since), last, parts.runs_version)
+    found: dict[int, list[Piece]] = _pieces(*_hours_around(part), parts.runs_version)
     return found
+
+
+def stretches_by_agent(parts: Cut, part: Part) -> dict[int, list[Stretch]]:
+    """The same as stretches without a gap; of an agent that was in none of the hours, nothing."""
+    found: dict[int, list[Stretch]] = _stretches(*_hours_around(part), parts.runs_version)
+    return found
+
+
+def _hours_around(part: Part) -> tuple[datetime, datetime]:
+    last = hour_of(part.until)
+    return hour_of(part.since), last if last == part.until else last + ONE_HOUR
 
 
 @lru_cache(maxsize=RUNS_KEPT)
 def _pieces(first: datetime, last: datetime, version: int) -> dict[int, list[Piece]]:
     found: defaultdict[int, list[Piece]] = defaultdict(list)
-    for agent, hour, text in fetch(_RUNS, {"first": first, "last": last}):
+    for agent, hour, text in fetch(typed(_RUNS), {"first": first, "last": last}):
         found[agent].extend(pieces_of_text(second(hour), text))
     return dict(found)
 
 
+@lru_cache(maxsize=RUNS_KEPT)
+def _stretches(first: datetime, last: datetime, version: int) -> dict[int, list[Stretch]]:
+    return {
+        agent: stretches_of(gaps_filled(pieces, since=first, until=last))
+        for agent, pieces in _pieces.__wrapped__(first, last, version).items()
+    }
+
+
+@cache
+def typed(sql: str, **types: str) -> str:
+    """The statement with the type of each value, as preparing it needs; instants by default."""
+
+    def of(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"%({name})s::{types.get(name, 'timestamptz')}"
+
+    return re.sub(r"%\((\w+)\)s(?!::)", of, sql)
+
+
+def asked(sql: str, params: Mapping[str, Any], *, over: Iterable[Part]) -> list[tuple[Any, ...]]:
+    """The rows of a statement over some parts of a window, each read between two instants.
+
+    Over an hour or so it is prepared, which saves what planning takes; over more, such as a month
+    that is not rolled up yet, another plan may be much the better one.
+    """
+    if all(part.until - part.since <= SHORT for part in over):
+        return fetch(sql, params)
+    with connection.cursor() as cursor:
+        # Django's own loader is written in Python, and took more than all else of a row.
+        cursor.cursor.adapters.register_loader("timestamptz", TIME)
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
 def _hours(first: datetime, last: datetime) -> dict[datetime, tuple[int, bool]]:
     """Version of each hour of [first, last) that is rolled up, and whether its runs are kept."""
-    rows = fetch(_ROLLED, {"first": first, "last": last})
+    rows = fetch(typed(_ROLLED), {"first": first, "last": last})
     return {hour: (version, has_runs) for hour, version, has_runs in rows}

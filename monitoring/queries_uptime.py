@@ -9,15 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from django.conf import settings
-from django.db import connection
 
 from agents.models import Agent
 from agents.policy_pauses import Span
-from agents.services import statements
-from monitoring import policy_uptime
-from monitoring.policy_runs import gaps_filled
-from monitoring.policy_uptime import History, Seconds, Stretch, second
-from monitoring.queries_rolled import Cut, Part, cut, pieces_by_agent, sums_by_agent
+from agents.services.statements import array
+from monitoring import policy_runs, policy_uptime, queries_rolled
+from monitoring.policy_uptime import History, SecondKind, Seconds, Stretch, second
+from monitoring.queries_rolled import Cut, Part, asked, cut, pieces_by_agent, sums_by_agent, typed
 
 PROMISE_LASTS = timedelta(hours=24)
 """So long an agent is expected after a heartbeat that it sent outside of any session."""
@@ -74,10 +72,10 @@ UNION ALL
 SELECT 'stuck', agent_id, coalesce(stall_since, opened_at), coalesce(resolved_at, %(until)s)
 FROM failures_incident
 WHERE kind = 'stalled' AND opened_at < %(until)s AND agent_id = ANY (%(ids)s)
-  AND (status <> 'resolved' OR resolved_at > %(since)s)
+  AND (resolved_at IS NULL OR resolved_at > %(since)s)
 """
-_SPANS = f"{_LIFE} UNION ALL {_MEANT}"
-_SPANS_AND_WORK = f"{_SPANS} UNION ALL {_HELD}"
+_SPANS = typed(f"{_LIFE} UNION ALL {_MEANT}", promise="interval", ids="bigint[]")
+_SPANS_AND_WORK = f"{_SPANS} UNION ALL {typed(_HELD, ids='bigint[]')}"
 
 _EVERYBODY = 0
 
@@ -99,7 +97,7 @@ def known(
     """
     team = list(agents)
     params: dict[str, Any] = {
-        "ids": [agent.pk for agent in team],
+        "ids": array(agent.pk for agent in team),
         "since": since,
         "until": until,
         "promise": PROMISE_LASTS,
@@ -107,12 +105,9 @@ def known(
         "longest": until + settings.EVOX_DEADLINE + SLACK,
     }
     found: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        # Django's own loader is written in Python, and took more than all else of a row.
-        cursor.cursor.adapters.register_loader("timestamptz", statements.TIME)
-        cursor.execute(_SPANS_AND_WORK if work else _SPANS, params)
-        for lane, agent_id, start, end in cursor.fetchall():
-            found[lane, agent_id].append(Span(start, end))
+    sql = _SPANS_AND_WORK if work else _SPANS
+    for lane, agent_id, start, end in asked(sql, params, over=[Part(since, until)]):
+        found[lane, agent_id].append(Span(start, end))
     everybodys = found.get(("excluded", _EVERYBODY), [])
     histories = {
         agent.pk: History(
@@ -225,18 +220,19 @@ def stretches_by_agent(
     turn = since
     if parts.runs is not None and parts.runs.since <= since:
         turn = min(max(parts.runs.until, since), now)
-    rolled, live = Part(since, turn), Part(turn, now)
-    kept = pieces_by_agent(parts, rolled) if since < turn else {}
+    kept = queries_rolled.stretches_by_agent(parts, Part(since, turn)) if since < turn else {}
+    nothing = [Stretch(since, turn, SecondKind.EXCLUDED)]
     found = {
-        agent.pk: [*gaps_filled(kept.get(agent.pk, ()), since=since, until=turn)] for agent in team
+        agent.pk: policy_runs.cut_off(kept.get(agent.pk, nothing), since=since, until=turn)
+        for agent in team
     }
     if turn < now:
         span: _Span = {"since": turn, "until": now}
-        at_end = end.known if end and end.part == live else known(team, **span, work=True)
-        for pk, pieces in found.items():
-            history = at_end.histories[pk]
-            pieces.extend(policy_uptime.pieces_of(history, listening=at_end.listening, **span))
-    return {pk: policy_uptime.stretches_of(pieces) for pk, pieces in found.items()}
+        at_end = end.known if end and end.part == Part(**span) else known(team, **span, work=True)
+        for pk, before in found.items():
+            live = policy_uptime.stretches(at_end.histories[pk], listening=at_end.listening, **span)
+            found[pk] = policy_runs.joined(before, live)
+    return found
 
 
 def _from_creation(sums: Seconds, agent: Agent, since: datetime, until: datetime) -> Seconds:

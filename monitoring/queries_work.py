@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from failures.states import ErrorType
-from monitoring.queries_rolled import Cut, cut, sums_by_agent
+from monitoring.queries_rolled import Cut, asked, cut, sums_by_agent, typed
 
 _TYPES = tuple(ErrorType)
 FIRST_OF_WORK = 5
@@ -115,10 +115,8 @@ def work_by_agent(
     parts = parts or cut(since=now - window, until=now)
     sums = sums_by_agent(parts) if sums is None else sums
     found = {agent: _work(numbers[FIRST_OF_WORK:]) for agent, numbers in sums.items()}
-    with connection.cursor() as cursor:
-        cursor.execute(_WORK, parts.params())
-        for agent, *numbers in cursor.fetchall():
-            found[agent] = found.get(agent, Work()) + _work(numbers)
+    for agent, *numbers in asked(typed(_WORK), parts.params(), over=parts.edges):
+        found[agent] = found.get(agent, Work()) + _work(numbers)
     return found
 
 
@@ -142,6 +140,5 @@ def retry_success(*, now: datetime, window: timedelta, parts: Cut | None = None)
     Retry success = completed ÷ ended. Those still under way are counted apart, in neither.
     """
     parts = parts or cut(since=now - window, until=now)
-    with connection.cursor() as cursor:
-        cursor.execute(_RETRIES, parts.params())
-        return RetrySuccess(*cursor.fetchone())
+    [row] = asked(typed(_RETRIES), parts.params(), over=parts.edges)
+    return RetrySuccess(*row)

@@ -10,6 +10,8 @@ from agents.models.fields import choices_of, one_of
 from failures.states import IncidentKind, IncidentStatus, Severity
 
 _RESOLVED = Q(status=IncidentStatus.RESOLVED.value)
+_TO_CEO = 3
+"""The level of the CEO; see `failures.kinds`."""
 _ACKNOWLEDGED = Q(status=IncidentStatus.ACKNOWLEDGED.value)
 
 
@@ -94,6 +96,8 @@ class Incident(models.Model):
             ),
             # API and page: what is open, the newest first.
             models.Index(name="incident_by_status", fields=["status", "-id"]),
+            # Figures: what was open in a window, how it went, and how long work stood still.
+            models.Index(name="incident_resolved", fields=["resolved_at"]),
         ]
 
     def __str__(self) -> str:
@@ -126,6 +130,13 @@ class IncidentEvent(models.Model):
                 fields=["incident", "level"],
                 condition=Q(kind="escalated"),
             ),
+        ]
+        indexes = [
+            # Figures: what reached the CEO in a window, and what the CEO did.
+            models.Index(
+                name="incidentevent_to_ceo", fields=["at"], condition=Q(level__gte=_TO_CEO)
+            ),
+            models.Index(name="incidentevent_by_actor", fields=["actor", "at"]),
         ]
 
     def __str__(self) -> str:
