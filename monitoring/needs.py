@@ -11,7 +11,7 @@ from agents.states import DispatchStatus
 from failures.kinds import CEO
 from failures.models import Incident
 from failures.states import IncidentKind
-from monitoring import page_rows
+from monitoring import page_rows, queries
 from monitoring.policy_words import LEVEL_WORDS
 
 ADVICE = {
@@ -64,7 +64,7 @@ class Silent:
     """An agent that gives no sign of life, and what it holds."""
 
     agent: Agent
-    work: Dispatch
+    work: queries.Held
 
 
 def needs_of(silent: Sequence[Silent], *, now: datetime) -> Needs:

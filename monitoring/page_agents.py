@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from agents.models import Agent, Dispatch, Pause
+from agents.models import Agent, Pause
 from agents.states import AgentStatus
 from failures.kinds import LEAD
 from failures.states import IncidentKind
@@ -30,7 +30,7 @@ class AgentRow:
     mark: Mark
     since: datetime | None
     """Since when it is in trouble."""
-    work: Sequence[Dispatch]
+    work: Sequence[queries.Held]
     done: Work
     """What its attempts came to in the period."""
     availability: Availability

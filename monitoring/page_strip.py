@@ -49,21 +49,33 @@ class Strip:
 
 
 def strip_of(stretches: Sequence[Stretch], *, since: datetime, until: datetime) -> Strip:
-    """The window [since, until) as a strip; what is shorter than a unit is drawn as one."""
-    paths: dict[SecondKind, list[str]] = {kind: [] for kind in BARS}
+    """The window [since, until) as a strip; what is shorter than a unit is drawn as one.
+
+    A path has at most half as many bars as the strip has units, whatever happened.
+    """
+    bars: dict[SecondKind, list[tuple[int, int]]] = {kind: [] for kind in BARS}
     sums = dict.fromkeys(WORDS, timedelta())
     unit = (until - since) / WIDTH
-    for one in stretches:
-        start = max((one.start - since) // unit, 0)
-        top, height = BARS[one.kind]
-        width = max((one.end - since) // unit - start, 1)
-        paths[one.kind].append(f"M{start} {top}h{width}v{height}h-{width}z")
-        sums[one.kind] += one.end - one.start
+    at = 0  # Each begins where the one before ends.
+    for begin, end, kind in stretches:
+        left, at = at, (end - since) // unit
+        right = at if at > left else left + 1
+        own = bars[kind]
+        if own and left <= own[-1][1]:  # They touch, so that one bar is enough.
+            left = own.pop()[0]
+        own.append((left, right))
+        sums[kind] += end - begin
     return Strip(
-        bars=[Bar(kind.value, "".join(found)) for kind, found in paths.items() if found],
+        bars=[Bar(kind.value, _path(kind, found)) for kind, found in bars.items() if found],
         spans=[(WORDS[kind], lasting(sums[kind])) for kind in WORDS],
         silences=[one for one in stretches if one.kind is SecondKind.DOWN],
     )
+
+
+def _path(kind: SecondKind, bars: Sequence[tuple[int, int]]) -> str:
+    top, height = BARS[kind]
+    down = f"v{height}h-"
+    return "".join(f"M{left} {top}h{right - left}{down}{right - left}z" for left, right in bars)
 
 
 def lasting(span: timedelta) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -52,7 +53,18 @@ def test_every_stretch_is_seen_inside_the_strip_and_the_words_sum_to_the_day(par
         if bar.kind == kind
         for found in SEGMENT.findall(bar.path)
     ]
-    assert len(seen) == len(stretches)
+    unit = DAY / WIDTH
+    for one in stretches:
+        first = (one.start - (NOON - DAY)) // unit
+        last = max((one.end - (NOON - DAY)) // unit, first + 1)
+        assert any(
+            kind is one.kind and left <= first and last <= left + width
+            for kind, left, _, width, _, _ in seen
+        )
+    of_kind = {kind: [bar for bar in seen if bar[0] is kind] for kind in SecondKind}
+    for bars in of_kind.values():
+        assert len(bars) <= WIDTH // 2
+        assert all(a[1] + a[3] < b[1] for a, b in pairwise(bars))
     for kind, left, top, width, height, back in seen:
         assert 0 <= left < WIDTH
         assert 1 <= width == back
@@ -60,6 +72,17 @@ def test_every_stretch_is_seen_inside_the_strip_and_the_words_sum_to_the_day(par
         assert (top, height) == BARS[kind]
     whole = sum((one.end - one.start for one in stretches), timedelta())
     assert whole == DAY
+
+
+def test_a_day_of_a_thousand_short_stretches_is_few_bars_and_nothing_made_up():
+    second = timedelta(seconds=1)
+    ends = [NOON - DAY + n * 80 * second for n in range(1081)]
+    kinds = [SecondKind.UP, SecondKind.EXCLUDED] * 540
+    found = [Stretch(a, b, k) for a, b, k in zip(ends[:-1], ends[1:], kinds, strict=True)]
+    strip = strip_of(found, since=NOON - DAY, until=NOON)
+    paths = {bar.kind: bar.path for bar in strip.bars}
+    assert max(path.count("M") for path in paths.values()) <= WIDTH // 2
+    assert strip.words == "alive 12 h, not expected 12 h"
 
 
 @pytest.mark.parametrize(
