@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitoring.services import rollups
+from tests.monitoring.by_hand import PROMISES, SECONDS, rows
 from tests.monitoring.random_house import build, in_hand
+from tests.monitoring.random_promises import build_promises
 from tests.wire import T0, get
 
 pytestmark = pytest.mark.django_db
@@ -65,20 +66,14 @@ BY_HAND = {
                 AND at > %(since)s AND at <= %(now)s)
                + (SELECT count(*) FROM failures_incidentevent
                   WHERE actor = 'EVA' AND at > %(since)s AND at <= %(now)s)""",
-    "alive": """
-        SELECT a.name, floor(sum(extract(epoch FROM
-                   least(date_trunc('second', s.alive_until), date_trunc('second', %(now)s))
-                   - greatest(date_trunc('second', s.started_at),
-                              date_trunc('second', %(since)s)))))
-        FROM agents_lifesegment s JOIN agents_agent a ON a.id = s.agent_id
-        WHERE s.alive_until > %(since)s AND s.started_at < %(now)s GROUP BY a.name""",
+    "opened": """
+        SELECT count(*) FROM failures_incident WHERE opened_at > %(since)s
+          AND opened_at <= %(now)s AND resolved_at IS DISTINCT FROM opened_at""",
 }
 
 
 def by_hand(name: str, now: datetime, window: timedelta) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(BY_HAND[name], {"since": now - window, "now": now})
-        return list(cursor.fetchall())
+    return rows(BY_HAND[name], now, window)
 
 
 def near(seconds: Any) -> Any:
@@ -110,9 +105,18 @@ def agree_with_sql(told: dict[str, Any], now: datetime, window: timedelta) -> No
     assert course["toAcknowledge"]["p90Seconds"] == near(p90)
     calls = told["ceoInterventions"]
     assert (calls["messages"], calls["acts"]) == by_hand("called", now, window)[0]
-    alive = {name: int(seconds) for name, seconds in by_hand("alive", now, window)}
+    assert course["opened"] == by_hand("opened", now, window)[0][0]
+    seconds = {name: tuple(counts) for name, *counts in rows(SECONDS, now, window)}
     for own in told["uptime"]["agents"]:
-        assert own["upSeconds"] == alive.get(own["agentName"], 0)
+        found = tuple(own[f"{field}Seconds"] for field in (*FIELDS, "productive"))
+        assert found == seconds.pop(own["agentName"]), own["agentName"]
+    assert not seconds
+    promises = {key: tuple(said) for key, *said in rows(PROMISES, now, window)}
+    for one in told["promises"]:
+        value, count, met = promises.pop(one["key"])
+        assert (one["value"], one["count"]) == (near(value), count), one["key"]
+        assert one["met"] == met, one["key"]
+    assert not promises
     for field in FIELDS:
         total = sum(own[f"{field}Seconds"] for own in told["uptime"]["agents"])
         assert told["uptime"][f"{field}Seconds"] == total
@@ -163,6 +167,7 @@ def test_api_metrics_and_sql_by_hand_agree(seed: int, monkeypatch, client) -> No
     now = T0 + timedelta(seconds=chance.uniform(0, 7200))
     build(seed, now=now)
     in_hand(seed, now=now)
+    build_promises(seed, now=now)
     for module in ("health", "metrics"):
         monkeypatch.setattr(f"monitoring.api.{module}.db_now", lambda: now)
 

@@ -15,6 +15,7 @@ from monitoring.services import rollups
 from tests.monitoring import page_figures as shown
 from tests.monitoring.clock import set_clock
 from tests.monitoring.random_house import build, in_hand
+from tests.monitoring.random_promises import build_promises
 from tests.wire import T0, get
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +136,7 @@ def test_page_widget_and_api_agree(seed: int, monkeypatch, lead) -> None:
     now = T0 + timedelta(seconds=chance.uniform(0, 7200))
     build(seed, now=now)
     in_hand(seed, now=now)
+    build_promises(seed, now=now)
     monkeypatch.setattr("monitoring.api.health.db_now", lambda: now)
     set_clock(monkeypatch, now)
 
