@@ -123,5 +123,12 @@ EXPLAINED: Mapping[str, Definition] = {
         " silent though it was expected. A thin line: not expected, paused or away. A hairline:"
         " EVOX itself was not listening.",
     ),
+    "live": Definition(
+        title="How fresh it is",
+        text="The page asks every five seconds, and says so when no answer came for twenty. An"
+        " answer shows what was written up to two seconds before, or four while it is made for"
+        " another reader; what only time changes, such as silence, is up to 15 seconds later."
+        " What you do yourself is shown at once.",
+    ),
 }
 """What each number on the page means, in the order of the page."""
