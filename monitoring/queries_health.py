@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, Max
@@ -59,12 +60,12 @@ class Figures:
     """The window in parts, and what is known of its end: for strips."""
     end: Lately | None
 
-    @property
+    @cached_property
     def team_uptime(self) -> Seconds:
         """The sum of its agents' seconds."""
         return sum(self.uptime.values(), Seconds())
 
-    @property
+    @cached_property
     def all_work(self) -> Work:
         """Everybody's."""
         return sum(self.work.values(), Work())

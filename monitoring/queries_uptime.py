@@ -14,7 +14,7 @@ from agents.models import Agent
 from agents.policy_pauses import Span
 from agents.services.statements import array
 from monitoring import policy_runs, policy_uptime, queries_rolled
-from monitoring.policy_uptime import History, SecondKind, Seconds, Stretch, second
+from monitoring.policy_uptime import History, Piece, SecondKind, Seconds, Stretch, second
 from monitoring.queries_rolled import Cut, Part, asked, cut, pieces_by_agent, sums_by_agent, typed
 
 PROMISE_LASTS = timedelta(hours=24)
@@ -127,10 +127,10 @@ def known(
 
 @dataclass(frozen=True)
 class Lately:
-    """What is known of the end of a window that is not rolled up yet."""
+    """The end of a window that is not rolled up yet, in pieces by the agent's id."""
 
     part: Part
-    known: Known
+    pieces: Mapping[int, Sequence[Piece]]
 
 
 def lately(agents: Iterable[Agent], parts: Cut) -> Lately | None:
@@ -138,8 +138,20 @@ def lately(agents: Iterable[Agent], parts: Cut) -> Lately | None:
     rest = [part for part in parts.live if part.until == parts.until and not _has_runs(parts, part)]
     if not rest:
         return None
-    part = rest[-1]
-    return Lately(part, known(agents, since=part.since, until=part.until, work=True))
+    return _looked_up(rest[-1], agents)
+
+
+def _looked_up(part: Part, agents: Iterable[Agent]) -> Lately:
+    """A part of a window from the rows themselves, in one statement."""
+    span: _Span = {"since": part.since, "until": part.until}
+    found = known(agents, **span, work=True)
+    return Lately(
+        part,
+        {
+            pk: list(policy_uptime.pieces_of(history, listening=found.listening, **span))
+            for pk, history in found.histories.items()
+        },
+    )
 
 
 def uptime_by_agent(
@@ -185,11 +197,8 @@ def _seconds_in(
     there = [agent for agent in team if agent.created_at < part.until]
     if not there:
         return {}
-    at_edge = end.known if end and end.part == part else known(there, **span, work=True)
-    return {
-        pk: policy_uptime.seconds_of(history, listening=at_edge.listening, **span)
-        for pk, history in at_edge.histories.items()
-    }
+    at_edge = end if end and end.part == part else _looked_up(part, there)
+    return {pk: policy_uptime.sum_of(pieces) for pk, pieces in at_edge.pieces.items()}
 
 
 class _Span(TypedDict):
@@ -227,11 +236,10 @@ def stretches_by_agent(
         for agent in team
     }
     if turn < now:
-        span: _Span = {"since": turn, "until": now}
-        at_end = end.known if end and end.part == Part(**span) else known(team, **span, work=True)
+        live = Part(turn, now)
+        at_end = end if end and end.part == live else _looked_up(live, team)
         for pk, before in found.items():
-            live = policy_uptime.stretches(at_end.histories[pk], listening=at_end.listening, **span)
-            found[pk] = policy_runs.joined(before, live)
+            found[pk] = policy_runs.joined(before, policy_uptime.stretches_of(at_end.pieces[pk]))
     return found
 
 
