@@ -95,7 +95,7 @@ class HourlyFigures(models.Model):
         indexes = [models.Index(name="hourlyfigures_by_hour", fields=["hour"])]
 
     def __str__(self) -> str:
-        return f"{self.agent_id} at {self.hour:%Y-%m-%d %H:00}"
+        return f"{self.agent.name} at {self.hour:%Y-%m-%d %H:00}"
 
 
 class RolledHour(models.Model):

@@ -105,4 +105,4 @@ class AgentSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.agent_id} since {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.agent.name} since {self.started_at:%Y-%m-%d %H:%M}"

@@ -79,7 +79,7 @@ class LifeSegment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.agent_id} {self.state} since {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.agent.name} {self.state} since {self.started_at:%Y-%m-%d %H:%M}"
 
 
 class ListeningSegment(models.Model):

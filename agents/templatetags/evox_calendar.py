@@ -24,19 +24,19 @@ class Periods:
         self, first: datetime | None, last: datetime | None, narrow: dict[str, int]
     ) -> None:
         """`narrow` holds the year, and perhaps the month, that the reader chose."""
-        self._bounds = {"first": first, "last": last}
+        found = sorted(at for at in (first, last) if at is not None)
+        self._bounds = {"first": found[0], "last": found[-1]} if found else {}
         self._narrow = narrow
 
     def aggregate(self, **_: Any) -> dict[str, datetime | None]:
         """The first instant and the last one."""
-        return self._bounds
+        return {"first": None, "last": None, **self._bounds}
 
     def datetimes(self, _field: str, kind: str) -> list[date]:
         """The first day of every `year`, `month` or `day` between them, within what was chosen."""
-        first, last = self._bounds["first"], self._bounds["last"]
-        if first is None or last is None:
+        if not self._bounds:
             return []
-        start, end = localtime(first).date(), localtime(last).date()
+        start, end = (localtime(self._bounds[which]).date() for which in ("first", "last"))
         years = _within(start.year, end.year, self._narrow.get("year"))
         if kind == "year":
             return [date(year, 1, 1) for year in years]

@@ -50,6 +50,7 @@ def main() -> int:
 
 
 def _picture(camera: Any, *, readme: bool) -> None:
+    from benchmarks.screenshots.everything import everything
     from benchmarks.screenshots.worlds import STATES
 
     if readme:
@@ -65,10 +66,12 @@ def _picture(camera: Any, *, readme: bool) -> None:
         camera.fill(fill)
         for suffix, look in LOOKS.items():
             camera.shoot("/", f"{state}{suffix}", **look)
-    if camera.wants("busy"):
+    if camera.wants("page"):
         camera.fill(STATES["busy"])
         camera.details(LOOKS)
-        camera.admin()
+    if camera.wants("admin"):
+        camera.fill(everything)
+        camera.admin(LOOKS)
     if camera.wants("stale"):
         camera.fill(STATES["fine"])
         camera.stale()

@@ -90,23 +90,29 @@ class Camera:
             for suffix, look in looks.items():
                 self.shoot(address, f"page-{name}{suffix}", **look)
 
-    def admin(self) -> None:
-        """The index, the health page, and each list, form and row."""
-        page = self._open("/admin/", **WIDE)
-        self._keep(page, "admin-index")
+    def admin(self, looks: Mapping[str, Any]) -> None:
+        """The index, the health page, and each list, form and row, in each look."""
+        for suffix, look in looks.items():
+            self._admin(suffix, **look)
+
+    def _admin(self, suffix: str, **look: Any) -> None:
+        page = self._open("/admin/", **look)
+        self._keep(page, f"admin-index{suffix}")
         page.goto("/admin/health/")
-        self._keep(page, "admin-health")
+        self._keep(page, f"admin-health{suffix}")
         for model in admin.site._registry:
             name = f"{model._meta.app_label}-{model._meta.model_name}"
             address = reverse(f"admin:{name.replace('-', '_')}_changelist")
             page.goto(address)
-            self._keep(page, f"admin-{name}")
+            self._keep(page, f"admin-{name}{suffix}")
             row = page.locator("#result_list tbody th a")
-            if row.count():
+            if not row.count():
+                print(f"admin-{name}: no row")
+            else:
                 row.first.click()
-                self._keep(page, f"admin-{name}-row")
+                self._keep(page, f"admin-{name}-row{suffix}")
             if page.goto(f"{address}add/").status == 200:
-                self._keep(page, f"admin-{name}-add")
+                self._keep(page, f"admin-{name}-add{suffix}")
         page.context.close()
 
     def stale(self) -> None:

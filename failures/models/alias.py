@@ -56,4 +56,4 @@ class GroupAlias(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.group_id} is held for {self.root_id} by {self.by}"
+        return f"{self.group} is held for {self.root}"

@@ -54,4 +54,4 @@ class GuidanceShown(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.agent_id} was told of group {self.group_id} by {self.via}"
+        return f"{self.agent.name} was told of {self.group}"

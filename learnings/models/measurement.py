@@ -60,4 +60,4 @@ class Measurement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"learning {self.learning_id} v{self.version}: {self.verdict}"
+        return f"{self.learning} v{self.version}: {self.verdict}"

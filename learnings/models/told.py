@@ -33,7 +33,7 @@ class Injection(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.learning_id} v{self.version} to {self.agent_id}"
+        return f"{self.learning} v{self.version} to {self.agent.name}"
 
 
 class Feedback(models.Model):

@@ -29,4 +29,4 @@ class AgentBreaker(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"breaker of {self.agent_id}"
+        return f"breaker of {self.agent.name}"
