@@ -186,8 +186,11 @@ class Recovery(RuleBasedStateMachine):
         self.finished: dict[int, tuple[str, int]] = {}
         self.model = Model()
         self.model.look(self.now)
+        self.watching = connection.execute_wrapper(self.model.watch)
+        self.watching.__enter__()
 
     def teardown(self) -> None:
+        self.watching.__exit__(None, None, None)
         self.logger.removeHandler(self.swallowed)
         self.logger.setLevel(logging.NOTSET)
         transaction.set_rollback(True)

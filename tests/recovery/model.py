@@ -41,6 +41,15 @@ WHERE status = 'running' AND deadline_at <= %(now)s
 UNION ALL SELECT id, 'work kept too long' FROM agents_dispatch
 WHERE status = 'pending' AND agent_until <= %(now)s
 """
+EXCLUDED = """
+SELECT d.excluded_agents FROM agents_dispatch d JOIN agents_attempt a ON a.dispatch_id = d.id
+WHERE a.id = %(attempt)s
+"""
+EMPTIED = '"excluded_agents" = '
+LIFTED = """
+SELECT subject_id FROM agents_auditentry
+WHERE id > %(seen)s AND subject_kind = 'dispatch' AND verb = 'lift_exclusion'
+"""
 RESTS = """
 SELECT EXISTS (SELECT 1 FROM agents_pause p WHERE (p.agent_id = %(agent)s OR p.agent_id IS NULL)
                AND p.lifted_at IS NULL AND p.until > %(now)s),
@@ -132,8 +141,25 @@ class Model:
         self.lease_until: dict[int, datetime] = {}
         """Until when an attempt holds, as its agent was told."""
         self.ended: set[int] = set()
+        self.closing: dict[int, tuple[dict[int, Member], set[int]]] = {}
+        """The team when an attempt was closed, and whom its dispatch shut out by then: a sweep does
+        much in one step, and each act of it is judged by how things stood before that act."""
+        self.lifting: dict[int, dict[int, Member]] = {}
+        """The team when a dispatch was opened to those who had failed it."""
         self.seen_attempt = 0
         self.seen_audit = 0
+
+    def watch(self, execute, sql, params, many, context):
+        """Note how things stand right before an attempt is closed, or the excluded are let in."""
+        words = sql if isinstance(sql, str) else ""
+        if words.startswith('UPDATE "agents_attempt" SET "outcome"'):
+            *_, now, _, pk = params
+            [(excluded,)] = rows(EXCLUDED, attempt=pk)
+            self.closing[pk] = self._team(now), set(excluded)
+        elif words.startswith('UPDATE "agents_dispatch" SET "reason"') and EMPTIED in words:
+            *_, now, pk = params
+            self.lifting[pk] = self._team(now)
+        return execute(sql, params, many, context)
 
     def look(self, now: datetime) -> None:
         """The team as it stands, before something happens to it."""
@@ -142,18 +168,10 @@ class Model:
     def others(self, pk: int, skills: list[str], *, but: int | None = None, alive: bool = False):
         """Who else could take the dispatch, before this step and after it."""
         barred = self.barred[pk] | {but}
-        return [
-            {
-                agent
-                for agent, member in team.items()
-                if member.able and (member.alive or not alive)
-                if agent not in barred and member.skills >= set(skills)
-            }
-            for team in (self.before, self.team)
-        ]
+        return [_who(team, skills, barred, alive=alive) for team in (self.before, self.team)]
 
     def observe(self, now: datetime) -> None:
-        """Judge what the step did; every assertion names the promise that it broke."""
+        """Judge what was done since; every assertion names the promise that it broke."""
         self.team = self._team(now)
         dispatches = {
             row[0]: row[1:]
@@ -181,23 +199,30 @@ class Model:
             " LEFT JOIN failures_failure f ON f.id = a.failure_id"
             " WHERE a.outcome <> 'running' ORDER BY a.id"
         )
+        lifted = {pk for (pk,) in rows(LIFTED, seen=self.seen_audit)}
         for attempt, pk, agent, outcome, reason, started, ended, message in closed:
             if attempt in self.ended:
                 continue
             self.ended.add(attempt)
             _, _, _, skills, excluded = dispatches[pk]
+            there, there_alive = self._others_at_closing(attempt, skills, but=agent)
             if outcome == "lost":
                 assert self.lease_until[attempt] <= ended, f"I1: attempt {attempt} lost too early"
                 if agent in excluded:
                     self.barred[pk].add(agent)
-                elif dispatches[pk][0] != "cancelled" and "Given up" not in reason:
-                    before, after = self.others(pk, skills, but=agent, alive=True)
-                    assert not before & after, f"another agent was there for dispatch {pk}"
+                elif reason.endswith(").") and pk not in lifted:
+                    assert not there_alive, f"another agent was there for dispatch {pk}"
             if outcome == "failed" and "another agent" in reason:
-                assert any(self.others(pk, skills, but=agent)), f"nobody else for dispatch {pk}"
+                assert there, f"nobody else for dispatch {pk}"
                 self.barred[pk].add(agent)
             if "past its deadline" in message:
                 assert started + DEADLINE <= now, f"attempt {attempt} ended before its deadline"
+
+    def _others_at_closing(self, attempt, skills, *, but):
+        """Who else could take its work when the attempt was closed, and who of them was alive."""
+        team, excluded = self.closing.get(attempt, ({}, set()))
+        barred = excluded | {but}
+        return _who(team, skills, barred), _who(team, skills, barred, alive=True)
 
     def _lifts(self, dispatches, now):
         for entry, verb, pk, to in rows(
@@ -218,10 +243,11 @@ class Model:
 
     def _may_be_lifted(self, pk, skills, now):
         """Nobody else can take it; or nobody who can shows life, for a quarter of an hour."""
-        if not all(self.others(pk, skills)):
+        team, barred = self.lifting[pk], self.barred[pk]
+        if not _who(team, skills, barred):
             return True
         waited = pk in self.open_since and now - self.open_since[pk] >= WAIT_FOR_OTHERS
-        return waited and not all(self.others(pk, skills, alive=True))
+        return waited and not _who(team, skills, barred, alive=True)
 
     def _claims(self, now):
         made = rows(
@@ -259,6 +285,18 @@ class Model:
             pk: Member(skills=frozenset(skills), able=able, alive=alive)
             for pk, skills, able, alive in rows(TEAM, now=now)
         }
+
+
+def _who(
+    team: dict[int, Member], skills: list[str], barred: set[int], *, alive: bool = False
+) -> set[int]:
+    """Who of the team could take work of these skills; with `alive`, and shows life."""
+    return {
+        agent
+        for agent, member in team.items()
+        if member.able and (member.alive or not alive)
+        if agent not in barred and member.skills >= set(skills)
+    }
 
 
 def strategies_out_of_turn() -> list[str]:
