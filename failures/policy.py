@@ -57,6 +57,14 @@ def group_title(template: str, *, tool_code: str = "", error_class: str = "") ->
     return f"{name}: {template}" if template else name
 
 
+def may_read_words(name: str, role: AgentRole, *, author: str) -> bool:
+    """Whether an agent may read a failure in its author's words: its own, and a lead all.
+
+    What one agent wrote may have been written to make others act on it.
+    """
+    return name == author or role in {AgentRole.LEAD, AgentRole.CEO}
+
+
 OWN_TO_RESOLVE = frozenset({IncidentKind.BLOCKED, IncidentKind.REPORTED})
 """Kinds that whoever they are about, or who reported them, may call over."""
 

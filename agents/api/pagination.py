@@ -62,10 +62,15 @@ class Pages(CursorPagination):
 
 
 def page_of(
-    view: GenericAPIView[Any], found: QuerySet[Any], shape: type[BaseSerializer[Any]]
+    view: GenericAPIView[Any],
+    found: QuerySet[Any],
+    shape: type[BaseSerializer[Any]],
+    *,
+    context: dict[str, Any] | None = None,
 ) -> Response:
-    """The asked-for page of `found`, each row in `shape`."""
-    return view.get_paginated_response(shape(view.paginate_queryset(found), many=True).data)
+    """The asked-for page of `found`, each row in `shape`, which hears of `context`."""
+    rows = view.paginate_queryset(found)
+    return view.get_paginated_response(shape(rows, many=True, context=context or {}).data)
 
 
 def read_limit(request: Request, *, default: int, maximum: int = MAX_LIMIT) -> int:

@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 from agents.api.fields import MillisecondsField, StrictSerializer
 from failures.models import Failure
+from failures.naming import name_of
+from failures.services.access import reads_words
 from failures.states import ErrorType, ResolutionOutcome
 
 ERROR_TYPES = [error_type.value for error_type in ErrorType]
@@ -63,6 +65,27 @@ class FailureOut(serializers.Serializer[Failure]):
     guidance = serializers.CharField(source="known_fix")
     timestamp = MillisecondsField(source="created_at")
     createdAt = serializers.DateTimeField(source="created_at")
+
+
+class ReadFailureOut(FailureOut):
+    """A failure as a caller may read it: the context's `caller`."""
+
+    withheld = serializers.SerializerMethodField(
+        help_text="Whether its words are another agent's. Then errorMessage is its group's name,"
+        " and context and resolution are empty."
+    )
+
+    def get_withheld(self, failure: Failure) -> bool:
+        """Whether its words are not for this caller."""
+        caller = self.context["caller"]  # type: ignore[index] # As above.
+        return not reads_words(caller, failure)
+
+    def to_representation(self, instance: Failure) -> dict[str, Any]:
+        """All of it, or all but its words."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        if shown["withheld"]:
+            shown |= {"errorMessage": name_of(instance.group), "context": {}, "resolution": ""}
+        return shown
 
 
 class BulkItemOut(serializers.Serializer[Any]):

@@ -30,6 +30,7 @@ from failures.api.serializers import (
     FailureFilter,
     FailureOut,
     NewFailureIn,
+    ReadFailureOut,
     ResolutionIn,
 )
 from failures.models import Failure
@@ -48,10 +49,15 @@ class FailureListView(GenericAPIView[Failure]):
     queryset = Failure.objects.none()
 
     @extend_schema(
-        operation_id="failures_list", parameters=[FailureFilter], responses=FailureOut(many=True)
+        operation_id="failures_list",
+        parameters=[FailureFilter],
+        responses=ReadFailureOut(many=True),
     )
     def get(self, request: Request) -> Response:
-        """Failures, the newest first."""
+        """Failures, the newest first.
+
+        What other agents wrote is for leads and people; others read their groups' names.
+        """
         wanted = validated(FailureFilter, request.query_params)
         found = queries.failures()
         if "agent" in wanted:
@@ -63,7 +69,7 @@ class FailureListView(GenericAPIView[Failure]):
             "since": "created_at__gte",
         }
         found = found.filter(**{columns[name]: value for name, value in wanted.items()})
-        return page_of(self, found, FailureOut)
+        return page_of(self, found, ReadFailureOut, context={"caller": caller_of(request)})
 
     @extend_schema(
         operation_id="failures_create",
@@ -113,10 +119,11 @@ def _refusal(error: Exception) -> dict[str, Any]:
 class FailureDetailView(APIView):
     """One failure."""
 
-    @extend_schema(operation_id="failures_get", responses=FailureOut)
+    @extend_schema(operation_id="failures_get", responses=ReadFailureOut)
     def get(self, request: Request, pk: int) -> Response:
-        """The failure."""
-        return Response(FailureOut(queries.failure_by_id(pk)).data)
+        """The failure; another agent's without its words, but for leads and people."""
+        found = queries.failure_by_id(pk)
+        return Response(ReadFailureOut(found, context={"caller": caller_of(request)}).data)
 
     @extend_schema(operation_id="failures_resolve", request=ResolutionIn, responses=FailureOut)
     def patch(self, request: Request, pk: int) -> Response:

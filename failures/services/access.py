@@ -1,4 +1,4 @@
-"""What agents may do with incidents; people with an operator's key or session may do all."""
+"""What agents may read and do; people, and operators' keys, may all."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from agents.callers import Caller, CallerKind
 from agents.errors import NotFoundError, NotYoursError
 from agents.states import AgentRole
 from failures import policy
-from failures.models import Incident
+from failures.models import Failure, Incident
 from failures.states import IncidentKind
+
+
+def reads_words(caller: Caller, failure: Failure) -> bool:
+    """Whether the caller may read what the failure's author wrote."""
+    agent = caller.agent if caller.kind is CallerKind.AGENT else None
+    if agent is None:
+        return True
+    return policy.may_read_words(agent.name, AgentRole(agent.role), author=failure.agent.name)
 
 
 def check_may_acknowledge(caller: Caller, pk: int) -> None:

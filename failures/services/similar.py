@@ -19,7 +19,7 @@ from failures import queries
 from failures.fingerprint import Grouping, grouping
 from failures.masking import scrub
 from failures.models import Failure, FailureGroup
-from failures.naming import public_name
+from failures.naming import name_of
 from failures.search import GROUP_WORDS, any_of
 from failures.services.guidance import Shown, note_shown
 from failures.similarity import Kind, closest
@@ -79,7 +79,7 @@ def similar(
         Similar(
             group=roots[pk],
             kind=kind,
-            name=_name(roots[pk]),
+            name=name_of(roots[pk]),
             resolutions=fixed.get(pk, []),
             withheld=totals[pk] - len(fixed.get(pk, [])),
         )
@@ -173,11 +173,6 @@ def _totals(roots: Mapping[int, int]) -> Counter[int]:
     for row in counted:
         totals[roots[row["group_id"]]] += row["n"]
     return totals
-
-
-def _name(group: FailureGroup) -> str:
-    name = public_name(group.template, tool_code=group.tool_code, error_class=group.error_class)
-    return name or f"A failure of type {group.error_type}; its text is under review"
 
 
 def _note(found: Sequence[Similar], asker: Asker, *, now: datetime) -> None:
