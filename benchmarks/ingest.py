@@ -17,102 +17,21 @@ the naive view.
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
 import random
-import socket
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 from benchmarks.escalation.ground import ROOT, heading, servers, use
+from benchmarks.ingest_calls import AGENTS, BULK, Caller, bodies, encoded, naive, pressed
 from benchmarks.processor import computed, postmaster, spent_below
 from benchmarks.webhook import free_port, wait_for
 
-BULK = 1_000
 CONNECTIONS = 4
 DISTINCT_GOAL, REPEATED_GOAL, SINGLE_GOAL = 5_000, 20_000, 1.5
-REPEATED = 20
-"""So many texts are told again and again in a bulk of repeated ones."""
-AGENTS = 8
-CALL = "@@@@"
-"""Stands for the number of the call in what is sent."""
-_CALLS = itertools.count()
-WORDS = [
-    *("cannot", "open", "ledger", "parser", "gave", "early", "volume", "payload", "unknown"),
-    *("worker", "vanished", "trace", "checksum", "manifest", "missing", "import", "module"),
-    *("undefined", "variable", "expected", "token", "stream", "socket", "closed", "remote"),
-    *("index", "bounds", "field", "required", "schema"),
-]
-
-
-def text(chance: random.Random, number: int) -> str:
-    """A compiler's line of about 120 characters, with values in it."""
-    one, two, three = chance.choices(WORDS, k=3)
-    return (
-        f"src/{one}/{two}.py:{number % 900}:{number % 70}: error:"
-        f" {' '.join(chance.choices(WORDS, k=5))} '{three}{number}' ({chance.random()})"
-        f" [attr-{one}]"
-    )
-
-
-def bodies(chance: random.Random, *, distinct: bool) -> list[dict[str, object]]:
-    texts = [text(chance, n) for n in range(BULK if distinct else REPEATED)]
-    return [
-        {
-            "agentName": f"A{chance.randrange(AGENTS)}",
-            "errorType": "build",
-            "errorMessage": texts[n % len(texts)],
-            "context": {"ticketId": f"T-{CALL}-{chance.randrange(10**6)}", "command": "make test"},
-        }
-        for n in range(BULK)
-    ]
-
-
-def naive(body: Mapping[str, object]) -> dict[str, object]:
-    return {
-        "agent_name": body["agentName"],
-        "error_type": body["errorType"],
-        "error_message": body["errorMessage"],
-        "context": body["context"],
-    }
-
-
-class Caller:
-    """A kept-alive connection that costs this process little."""
-
-    def __init__(self, port: int, path: str, key: str = "") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.head = (
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            + (f"Authorization: Bearer {key}\r\n" if key else "")
-        ).encode()
-
-    def post(self, body: bytes) -> int:
-        self.socket.sendall(self.head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        said = b""
-        while (end := said.find(b"\r\n\r\n")) < 0:
-            said += self._more()
-        head = said[:end].lower()
-        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-        left = end + 4 + length - len(said)
-        while left > 0:
-            left -= len(self._more())
-        status = int(head.split(b" ", 2)[1])
-        if status not in {201, 207}:
-            raise SystemExit(f"{status}: {said[end : end + 400]!r}")
-        return status
-
-    def _more(self) -> bytes:
-        found = self.socket.recv(1 << 20)
-        if not found:
-            raise SystemExit("The server hung up.")
-        return found
 
 
 def main() -> int:
@@ -208,48 +127,46 @@ def service(rounds: int) -> dict[str, float]:
     return rates
 
 
-def over_http(
-    own: tuple[int, int], peer: tuple[int, int], keys: Sequence[str], rounds: int, seconds: float
-) -> dict[str, float]:
+Work = tuple[int, Callable[[int], tuple[Caller, list[bytes]]]]
+
+
+def calls_of(own: int, peer: int, keys: Sequence[str]) -> dict[str, Work]:
+    """What is measured: a call's failures, and what each connection sends."""
     chance = random.Random(11)
     distinct, repeated = (
         [bodies(chance, distinct=kind) for _ in range(4)] for kind in (True, False)
     )
-    operator = keys[-1]
 
     def singles(n: int) -> list[dict[str, object]]:
         """So many that none comes twice in a round, of one agent's."""
         found = [body for _ in range(3) for body in bodies(chance, distinct=True)]
         return [{**body, "agentName": f"A{n}"} for body in found]
 
+    def to_evox(key: str, said) -> tuple[Caller, list[bytes]]:
+        return Caller(own, "/api/v1/failures", key), encoded(said)
+
     seen = [singles(n)[:100] for n in range(CONNECTIONS)]
-    path = "/api/v1/failures"
-    works: dict[str, tuple[int, Callable[[int], tuple[Caller, list[bytes]]]]] = {
+    operator = keys[-1]
+    return {
         "naive view, one": (
             1,
-            lambda n: (Caller(peer[0], "/one"), encoded(map(naive, singles(n)))),
+            lambda n: (Caller(peer, "/one"), encoded(map(naive, singles(n)))),
         ),
-        "EVOX, one, new texts": (
-            1,
-            lambda n: (Caller(own[0], path, keys[n]), encoded(singles(n))),
-        ),
-        "EVOX, one, known texts": (
-            1,
-            lambda n: (Caller(own[0], path, keys[n]), encoded(seen[n])),
-        ),
+        "EVOX, one, new texts": (1, lambda n: to_evox(keys[n], singles(n))),
+        "EVOX, one, known texts": (1, lambda n: to_evox(keys[n], seen[n])),
         "naive view, bulks": (
             BULK,
-            lambda n: (Caller(peer[0], "/many"), encoded([[naive(b) for b in distinct[n]]])),
+            lambda n: (Caller(peer, "/many"), encoded([[naive(b) for b in distinct[n]]])),
         ),
-        "EVOX, bulks, distinct": (
-            BULK,
-            lambda n: (Caller(own[0], path, operator), encoded([distinct[n]])),
-        ),
-        "EVOX, bulks, repeated": (
-            BULK,
-            lambda n: (Caller(own[0], path, operator), encoded([repeated[n]])),
-        ),
+        "EVOX, bulks, distinct": (BULK, lambda n: to_evox(operator, [distinct[n]])),
+        "EVOX, bulks, repeated": (BULK, lambda n: to_evox(operator, [repeated[n]])),
     }
+
+
+def over_http(
+    own: tuple[int, int], peer: tuple[int, int], keys: Sequence[str], rounds: int, seconds: float
+) -> dict[str, float]:
+    works = calls_of(own[0], peer[0], keys)
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     database = postmaster()
     for turn in range(rounds + 1):
@@ -266,27 +183,6 @@ def over_http(
         print(f"HTTP: {name:24} {rate:8,.0f} failures/s; computed {idle:8,.0f}/s")
         middles[name] = idle
     return middles
-
-
-def encoded(values) -> list[bytes]:
-    return [json.dumps(value).encode() for value in values]
-
-
-def pressed(callers: Sequence[tuple[Caller, list[bytes]]], seconds: float) -> tuple[int, float]:
-    """How many calls all of them together get answered, and in how many seconds."""
-    began = time.perf_counter()
-
-    def press(caller: Caller, calls: list[bytes]) -> int:
-        count = 0
-        while time.perf_counter() - began < seconds:
-            # No agent meets one mistake twice on a ticket: the third time is a loop, and told of.
-            caller.post(calls[count % len(calls)].replace(CALL.encode(), b"%06d" % next(_CALLS)))
-            count += 1
-        return count
-
-    with ThreadPoolExecutor(len(callers)) as pool:
-        done = sum(pool.map(lambda one: press(*one), callers))
-    return done, time.perf_counter() - began
 
 
 def verdict(rates: Mapping[str, float]) -> int:

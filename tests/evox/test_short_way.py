@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -154,28 +155,24 @@ RAW = st.sampled_from(
     ]
 )
 BODY = GOOD | GOOD | GOOD | ANY | st.builds(lambda a, b: a | b, GOOD, ANY) | RAW
-EXTRA = st.fixed_dictionaries(
-    {},
-    optional={
-        "content_type": st.sampled_from(
-            [
-                *("application/json; charset=utf-8", "text/plain", "", "application/JSON"),
-                *("application/json;", "application/x-www-form-urlencoded", "odd"),
-            ]
-        ),
-        "HTTP_ACCEPT": st.sampled_from(
-            ["*/*", "application/json", "text/html", "", "application/json; indent=4", "odd"]
-        ),
-        "HTTP_IDEMPOTENCY_KEY": st.sampled_from(["k1", "k1", "k2", "", "\x00", "k" * 300]),
-        "HTTP_HOST": st.sampled_from(["localhost", "evil.example", "a b"]),
-        "HTTP_COOKIE": st.sampled_from(["a=b", "evox_session_8000=x", 'a="\\000"']),
-        "HTTP_ORIGIN": st.just("https://evil.example"),
-        "HTTP_SEC_FETCH_SITE": st.just("cross-site"),
-        "HTTP_TRANSFER_ENCODING": st.just("chunked"),
-        "CONTENT_LENGTH": st.sampled_from(["", "5", "-1", "x", "99999999", "²"]),
-        "QUERY_STRING": st.sampled_from(["errorType=other&errorMessage=q", "x=1"]),
-    },
-)
+ODD: dict[str, list[str]] = {
+    "content_type": [
+        *("application/json; charset=utf-8", "text/plain", "", "application/JSON", "odd"),
+        *("application/json;", "application/x-www-form-urlencoded"),
+    ],
+    "HTTP_ACCEPT": [
+        *("*/*", "application/json", "text/html", "", "odd", "application/json; indent=4"),
+    ],
+    "HTTP_IDEMPOTENCY_KEY": ["k1", "k2", "", "\x00", "k" * 300],
+    "HTTP_HOST": ["localhost", "evil.example", "a b"],
+    "HTTP_COOKIE": ["a=b", "evox_session_8000=x", 'a="\\000"'],
+    "HTTP_ORIGIN": ["https://evil.example"],
+    "HTTP_SEC_FETCH_SITE": ["cross-site"],
+    "HTTP_TRANSFER_ENCODING": ["chunked"],
+    "CONTENT_LENGTH": ["", "5", "-1", "x", "99999999", "²"],
+    "QUERY_STRING": ["errorType=other&errorMessage=q", "x=1"],
+}
+EXTRA = st.fixed_dictionaries({}, optional={n: st.sampled_from(v) for n, v in ODD.items()})
 KEY = st.sampled_from(
     ["SAM"] * 6 + ["LEO", "operator", "retired", "revoked", "", "odd", " ", "none"]
 )
@@ -183,9 +180,8 @@ REQUEST = st.tuples(
     st.sampled_from([*PATHS, "/logFailure/"]), BODY, KEY, st.just({}) | st.just({}) | EXTRA
 )
 ORDINARY = st.tuples(st.sampled_from(PATHS), GOOD, st.just("SAM"), st.just({}))
-ONE_ODD_HEADER = EXTRA.map(lambda all_: dict(list(all_.items())[:1]))
 NEARLY = (
-    st.tuples(st.sampled_from(PATHS), GOOD, st.just("SAM"), ONE_ODD_HEADER)
+    st.tuples(st.sampled_from(PATHS), GOOD, st.just("SAM"), EXTRA)
     | st.tuples(st.sampled_from(PATHS), ANY | RAW, st.just("SAM"), st.just({}))
     | st.tuples(st.sampled_from(PATHS), GOOD, KEY, st.just({}))
 )
@@ -200,29 +196,39 @@ INSTANT = re.compile(
 TABLES = ("failures_failure", "failures_failuregroup", "failures_incident")
 
 
-def number_from_millions() -> None:
-    """Ids that tell their tables apart, and are found in texts."""
+PLAYS = itertools.count()
+
+
+def number_anew() -> None:
+    """Ids that tell their tables apart, are found in texts, and come only once."""
+    start = next(PLAYS) * 100
     with connection.cursor() as cursor:
         for place, table in enumerate(TABLES, 4):
             cursor.execute(
-                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {place * 111_000_000})"
+                "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)",
+                [table, place * 111_000_000 + start],
             )
 
 
-def settled(found: Any) -> str:
-    """As text, with instants and new ids told by their order alone; other ids aren't compared."""
-    text = INSTANT.sub("<instant>", json.dumps(found, default=str, sort_keys=True))
+def settled(found: Any) -> list[str]:
+    """Line by line, new ids told by their order alone; other ids and instants aren't compared."""
+    lines = [
+        json.dumps([name, *each], default=str, sort_keys=True)
+        for name, rows_ in found.items()
+        for each in [[row] for row in rows_]
+    ]
+    text = INSTANT.sub("<instant>", "\n".join(lines))
     for place in range(4, 4 + len(TABLES)):
-        ids = re.compile(rf"\b{place * 111}0\d{{5}}\b")
+        ids = re.compile(rf"\b{place * 111}\d{{6}}\b")
         order = {pk: n for n, pk in enumerate(sorted({m[0] for m in ids.finditer(text)}))}
         text = ids.sub(lambda m, order=order, place=place: f"<{place}:{order[m[0]]}>", text)
-    return text
+    return text.splitlines()
 
 
-def played(client: Client, requests: list[Any], keys: dict[str, str]) -> str:
+def played(client: Client, requests: list[Any], keys: dict[str, str]) -> list[str]:
     """What these requests are answered and leave behind; all of it is then undone."""
     with transaction.atomic():
-        number_from_millions()
+        number_anew()
         answers = []
         for path, body, name, extra in requests:
             key = None if name == "none" else keys.get(name, name)
@@ -233,7 +239,7 @@ def played(client: Client, requests: list[Any], keys: dict[str, str]) -> str:
         for row in (row for name, found in left.items() for row in found if name not in KEPT):
             row.pop("id", None)
         transaction.set_rollback(True)
-    return settled([answers, left])
+    return settled({"answers": answers, **left})
 
 
 KEPT = {"Failure", "FailureGroup", "Incident"}
@@ -255,7 +261,7 @@ def test_whatever_is_sent_both_ways_answer_and_store_the_same(world: dict[str, s
 
     @settings(
         deadline=None,
-        max_examples=120,
+        max_examples=60,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(SCENE)
@@ -264,7 +270,16 @@ def test_whatever_is_sent_both_ways_answer_and_store_the_same(world: dict[str, s
 
     with patch.object(short_way, "_logged", watched):
         check()
-    assert sum(ways) > 30, f"The short way was taken {sum(ways)} times of {len(ways)}."
+    assert sum(ways) > 20, f"The short way was taken {sum(ways)} times of {len(ways)}."
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, all_ in ODD.items() for v in all_])
+def test_one_odd_header_is_met_as_on_the_long_way(name, value, world) -> None:
+    twice = [(PATHS[len(value) % 2], RIGHT, "SAM", {name: value})] * 2
+    with override_settings(MIDDLEWARE=LONG):
+        long = Client(raise_request_exception=False)
+        long.handler.load_middleware()
+    assert played(taught(world["SAM"]), twice, world) == played(long, twice, world)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -424,17 +439,13 @@ def plan(sql: str) -> str:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("sql", [_LOG, _LOG_ONE, _COUNT], ids=["bulk", "one", "loops"])
-@pytest.mark.parametrize("rows_by_then", [0, 2_000])
-def test_before_statistics_a_plan_is_made_that_suits_full_tables(sql, rows_by_then) -> None:
-    if rows_by_then:
-        log_failures([report("a", ticket_id=f"T-{n}") for n in range(rows_by_then)], now=db_now())
+def test_before_statistics_a_plan_is_made_that_suits_full_tables(sql: str) -> None:
+    log_failures([report("a", ticket_id=f"T-{n}") for n in range(2_000)], now=db_now())
     found = plan(sql)
 
     assert "failure_of_ticket" in found or sql is _LOG
-    assert "failure_of_agent" not in found
+    assert "BitmapAnd" not in found, found
     assert not re.search(r"Seq Scan on failures_failure |hashed SubPlan", found), found
-    # One page of groups may well be read as a whole.
-    assert rows_by_then or "Seq Scan on failures_" not in found, found
 
 
 def test_no_more_keys_are_known_than_fit(world, monkeypatch) -> None:
