@@ -68,7 +68,11 @@ def expected_figures(told: dict[str, Any], words: str) -> dict[str, str]:
     percent, judged = availability(uptime)
     alive = f"{percent} ({hours(uptime['upSeconds'])} of {judged})"
     unheard = uptime["unknownSeconds"]
-    deaf = f"; EVOX itself did not listen for {hours(unheard)}" if unheard > 59 else ""
+    deaf = (
+        f"; unknown for {hours(unheard)}, since EVOX had not listened long enough"
+        if unheard > 59
+        else ""
+    )
     under_way = f" · {retried['underWay']} under way" if retried["underWay"] else ""
     return {
         "working": f"{agents['working']} of {agents['total']} · hold work and show life",
