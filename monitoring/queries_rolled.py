@@ -29,7 +29,12 @@ SUMS_KEPT = 3_600
 """Seconds that sums of hours are kept in the cache; a change of any of them makes them anew."""
 _ROLLED = """
 SELECT hour, version, has_runs FROM monitoring_rolledhour
-WHERE hour >= %(first)s AND hour < %(last)s ORDER BY hour DESC
+WHERE hour >= %(first)s AND hour < %(last)s
+"""
+# With the same three numbers the hours of a span are the same: a change has a larger version.
+_STAND = """
+SELECT count(*), count(*) FILTER (WHERE has_runs), max(version) FROM monitoring_rolledhour
+WHERE hour >= %(first)s AND hour < %(last)s
 """
 _SUMS = """
 SELECT agent_id, sum(up_s)::bigint, sum(down_s)::bigint, sum(excluded_s)::bigint,
@@ -105,21 +110,48 @@ def cut(*, since: datetime, until: datetime) -> Cut:
     if first < since:
         first += ONE_HOUR
     last = hour_of(until)
-    hours = _hours(hour_of(since), last + ONE_HOUR) if first < last else {}
+    found = _rolled(hour_of(since), first, last) if first < last else None
+    if found is None:
+        return Cut(since, until, None, (Part(since, until),))
+    live = tuple(
+        part
+        for part in (Part(since, found.hours.since), Part(found.hours.until, until))
+        if part.since < part.until
+    )
+    return Cut(since, until, found.hours, live, found.version, found.runs, found.runs_version)
+
+
+@dataclass(frozen=True)
+class _Rolled:
+    """The hours of a window that are rolled up; see `Cut`."""
+
+    hours: Part
+    version: int
+    runs: Part | None
+    runs_version: int
+
+
+def _rolled(before: datetime, first: datetime, last: datetime) -> _Rolled | None:
+    """Of the whole hours [first, last) the last run; `before` and `last` may have runs, too."""
+    [stand] = fetch(typed(_STAND), {"first": before, "last": last + ONE_HOUR})
+    found: _Rolled | None = _rolled_hours(before, first, last, stand)
+    return found
+
+
+@lru_cache(maxsize=RUNS_KEPT)
+def _rolled_hours(
+    before: datetime, first: datetime, last: datetime, stand: tuple[int, ...]
+) -> _Rolled | None:
+    rows = fetch(typed(_ROLLED), {"first": before, "last": last + ONE_HOUR})
+    hours = {hour: (version, has_runs) for hour, version, has_runs in rows}
     end = max((hour for hour in hours if first <= hour < last), default=None)
     if end is None:
-        return Cut(since, until, None, (Part(since, until),))
+        return None
     begin, version = end, hours[end][0]
     while begin > first and begin - ONE_HOUR in hours:
         begin -= ONE_HOUR
         version = max(version, hours[begin][0])
-    found = Part(begin, end + ONE_HOUR)
-    live = tuple(
-        part
-        for part in (Part(since, found.since), Part(found.until, until))
-        if part.since < part.until
-    )
-    return Cut(since, until, found, live, version, *_with_runs(hours, end))
+    return _Rolled(Part(begin, end + ONE_HOUR), version, *_with_runs(hours, end))
 
 
 def _with_runs(
@@ -220,9 +252,3 @@ def asked(sql: str, params: Mapping[str, Any], *, over: Iterable[Part]) -> list[
         cursor.cursor.adapters.register_loader("timestamptz", TIME)
         cursor.execute(sql, params)
         return list(cursor.fetchall())
-
-
-def _hours(first: datetime, last: datetime) -> dict[datetime, tuple[int, bool]]:
-    """Version of each hour of [first, last) that is rolled up, and whether its runs are kept."""
-    rows = fetch(typed(_ROLLED), {"first": first, "last": last})
-    return {hour: (version, has_runs) for hour, version, has_runs in rows}

@@ -122,7 +122,10 @@ def test_rights_that_are_taken_away_are_gone_at_once(client, lead, held):
 
 
 def test_a_session_that_becomes_another_logins_is_the_others(client, lead):
+    # With the same password, salt and all, so that nothing but its name tells them apart.
     other = User.objects.create_user("other")
+    User.objects.filter(pk=other.pk).update(password=lead.password)
+    other.refresh_from_db()
     data = Client()
     data.force_login(other)
     theirs = Session.objects.exclude(session_key=client.session.session_key).get()
