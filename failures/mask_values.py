@@ -77,12 +77,16 @@ _CODE_NAME = re.compile(
     r"|\b[a-z]{1,40}[A-Z]\w{0,60}\b|\b[A-Z][A-Za-z0-9]{0,40}(?:[a-z0-9][A-Z]|[A-Z]{2})\w{0,60}\b"
 )
 _LETTER = re.compile(r"(?<![\w'<])[b-zB-Z](?![\w'>])")
+# The type that something turned out to be, at the end of a clause.
+_TYPE = re.compile(r"(\b(?:of type|got|found)|, not) [A-Za-z]\w{0,60}(?=[.,;)]?$|[.,;)] )")
 _LITERAL = re.compile(r"\b(?:None|True|False|nan|inf)\b|\[\]|\{\}|\(\)")
 # A name of the form __this__ belongs to the language.
 _BUILD_NAME = re.compile(
     r"\b(?!__)(?:[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){1,8}"
     r"|_?[A-Za-z][A-Za-z0-9]{0,40}(?:_[A-Za-z0-9]{1,40}){1,12}_{0,2}|_[A-Za-z]\w{0,60}|[A-Z]{2}[A-Z0-9]{0,40})\b"
 )
+# `==` at the end of a sentence or in brackets.
+_OPERATOR = re.compile(r"(?<=[ (])[=<>!+*/%&|^~-]{1,4}(?=[).,;]|$)")
 _NAMED = re.compile(
     r"\b((?:named|called|user|username|for(?= [\w.-]{1,80} from <)) )"
     r"(?!(?:unknown|not|is|was|by|with|from|on|at|in|to|for|as|before|after|when|twice|imports?"
@@ -98,6 +102,8 @@ _KIND_OF = re.compile(
     r"(?=[.,:;]?$|[,;] | (?:and|are|at|can|cannot|does|for|from|has|in|is|must|not|overrides"
     r"|shadows|should|to|was|with|without)\b)"
 )
+# A program and the number of its process: `sshd[77]`.
+_PROCESS = re.compile(r"(?<![\w.\]])[A-Za-z][\w.-]{0,60}\[\d{1,8}\](?![\w=])")
 # What a server writes about by name: an identifier, but for its first word, which says who speaks,
 # for one in capitals, which is a constant, and for the name in front of a value. With hyphens it is
 # one only where a name must stand, since words have them, too.
@@ -146,7 +152,8 @@ def _sub_quoted(replace: Callable[[str], str], line: str) -> str:
                 if _opened(line[match.start() : closing]) == 0:
                     inner, end = line[match.start() + 1 : closing], closing + 1
                     break
-        parts += [line[start : match.start()], replace(inner)]
+        typed = line.endswith(("type ", "Type "), start, match.start())
+        parts += [line[start : match.start()], "<str>" if typed else replace(inner)]
         start = end
     return "".join([*parts, line[start:]])
 
@@ -210,8 +217,11 @@ def mask(line: str, boldness: Boldness) -> str:
 def _mask_names(line: str, boldness: Boldness) -> str:
     match boldness:
         case Boldness.LOG:
+            if "]" in line:
+                line = _PROCESS.sub("<name>", line)
             return _LOG_NAME.sub(" <name>", line)
         case Boldness.BUILD:
+            line = _OPERATOR.sub("<str>", line)
             line = _BUILD_NAME.sub("<name>", line)
             line = _LAST_IN_BUILD.sub(_after_lead, line)
         case Boldness.EXCEPTION:
@@ -221,6 +231,7 @@ def _mask_names(line: str, boldness: Boldness) -> str:
             line = _FLAG.sub("<name>", line)
             line = _LITERAL.sub("<str>", line)
             line = _LETTER.sub("<name>", line)
+            line = _TYPE.sub(r"\1 <name>", line)
         case Boldness.CODED:
             return line
     return _KIND_OF.sub(_after_lead, line)

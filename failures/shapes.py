@@ -19,7 +19,8 @@ _PRINTED = (
 )
 # A list, an empty one, a map, or what has a number in brackets; not a subscript, nor who speaks.
 _LIST = (
-    r"(?P<list>(?<![\w\])])\[(?=[^\[\]\n]{0,80}\d)[^\[\]\n]{1,120}\](?!:)"
+    r"(?P<list>(?<=[:=] )\[[^\[\]\n]{1,120}\]"
+    r"|(?<![\w\])])\[(?=[^\[\]\n]{0,80}\d)[^\[\]\n]{1,120}\](?!:)"
     r"|(?<![\w\])])\[(?:[^\s,\[\]<>]{1,80}(?:, ?[^\s,\[\]<>]{1,80}){1,40})?\]"
     r"|(?<![\w\])])\{(?:[\w.-]{1,80}=[^\s,{}]{0,80}(?:, ?[\w.-]{1,80}=[^\s,{}]{0,80}){0,40})?\})"
 )
@@ -32,6 +33,11 @@ _ID = (
     rf"(?P<id>\b{_HEX}{{8}}-(?:{_HEX}{{4}}-){{3}}{_HEX}{{12}}\b|\b0[xX]{_HEX}{{1,64}}\b"
     rf"|(?<![\w:.])(?=[:\w]{{0,5}}:)(?:{_HEX}{{0,4}}:){{2,12}}{_HEX}{{0,4}}"
     r"(?:%\w{1,16})?(?![\w:]))"
+)
+# Between slashes what no path has.
+_REGEX = (
+    r"(?P<regex>(?<![\w/*.)])/(?=[^\s/]{0,200}[\[\](){}*?|^\\])(?![*/])"
+    r"(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.){0,200}\]){1,300}/[a-z]{0,8}(?![\w/]))"
 )
 _DATE = (
     r"(?P<date>\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?"
@@ -53,7 +59,13 @@ _PAIR = (
     r"|\([^()\n]{0,200}(?:\([^()\n]{0,100}\)[^()\n]{0,100}){0,4}\)"
     r"|[^\s,;)\]}>{]{1,200}(?:\{[^{}\n]{0,100}\})?))"
 )
-_PLACEHOLDERS = {"kv": "=<str>", "printed": "<obj>", "list": "<str>", "compared": "<name>"}
+_PLACEHOLDERS = {
+    "kv": "=<str>",
+    "printed": "<obj>",
+    "list": "<str>",
+    "compared": "<name>",
+    "regex": "<str>",
+}
 
 
 def mask_shapes(line: str) -> str:
@@ -67,6 +79,7 @@ def mask_shapes(line: str) -> str:
         at,
         "<" in line,
         "-" in line or "0x" in line or "0X" in line or line.count(":") > 1,
+        "/" in line,
         True,
         "/" in line or "\\" in line,
         "." in line,
@@ -88,6 +101,7 @@ _FORMS = (
     _EMAIL,
     _OBJECT,
     _ID,
+    _REGEX,
     _DATE,
     _PATH,
     _DOTTED,

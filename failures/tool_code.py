@@ -12,7 +12,8 @@ class Diagnostic(NamedTuple):
     text: str
 
 
-# Times, levels, marks and places that tools print in front of what they say.
+# Times, levels, marks and places that tools print in front of what they say; syslog's and glog's
+# heads, too.
 _LEAD = re.compile(
     r"(?P<place>[^\s:]{1,300}:-?\d{1,7}(?::\d{1,7}(?=[:\s])|(?=:)):?\s{1,8}"
     r"|[^\s:]{1,300}\(\d{1,7}(?:,\d{1,7})?\):\s{1,4}"
@@ -21,6 +22,9 @@ _LEAD = re.compile(
     r"|(?:[A-Za-z]{1,8}:\s{1,8}\d{1,7} \| ){1,3}"
     r"|\d{1,7}:\d{1,7}\s{1,8})"
     r"|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,16}\s{1,4}"
+    r"(?:\[?(?:NOTICE|INFO|DEBUG|TRACE)\]?:?\s{1,4})?"
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.:-]{1,255} [\w./()-]{1,80}(?:\[\d{1,10}\])?: "
+    r"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{3,9}\s{1,8}\d{1,10} [\w./-]{1,200}:\d{1,7}\] "
     r"|\[?(?:ERROR|FATAL|CRITICAL|SEVERE|WARNING|WARN)\]?[:\s]\s{0,4}"
     r"|(?i:fatal error|error|warning|fatal|failure|note|info|issue)"
     r"(?:\s{0,4}:\s{0,4}|\s{2,8}|(?=\[\w{1,60}\]:|\[[a-z][\w/-]{1,60}\] )"
@@ -44,7 +48,7 @@ _ERRNO = re.compile(
     r"code (E[A-Z\d]{2,24}|ERR_[A-Z_]{3,60})(?: |$)|(E[A-Z]{4,24}|ERR_[A-Z_]{3,60}): ?"
 )
 _BRACKETED = re.compile(
-    r"\s(?:\[(-W[a-z][\w=+-]{1,60}|[a-z][a-z0-9]*(?:(?:::|[-_])[a-z0-9_]{1,60}){1,10})\]"
+    r"(?<!:)\s(?:\[(-W[a-z][\w=+-]{1,60}|[a-z][a-z0-9]*(?:(?:::|[-_])[a-z0-9_]{1,60}){1,10})\]"
     r"|\(([a-z][a-z0-9]*(?:-[a-z0-9]{1,40}){1,8}|report[A-Z]\w{2,60})\))$"
 )
 _PLACED = re.compile(

@@ -158,6 +158,31 @@ def test_a_template_shows_placeholders_for_values_and_keeps_the_number_that_is_t
     assert grouping("other", message).template == template
 
 
+VALUES = (
+    *("7", "-1", "0x1f", "99.5", "3f2c1ab9e7d04c21", "6fa459ea-ee8a-3ca4-894e-db77e160355e"),
+    *("/srv/a/b.log", "C:\\mail\\in.txt", "10.0.0.7", "10.0.0.7:5432", "fe80::1%eth0"),
+    *("https://h.example/a?b=1", "bob@example.com", "db-7.dc1.example.com", "mail_queue"),
+    *("orderTable", "OrderTable", "shop.mail.Sender", "'a b'", '"x"', "`f(x)`", "<Cart 7>"),
+    *("Cart@1f3c9a", "Cart(id=7, name=a)", "Cart{id=7, open=true}", "[]", "[a, b]", "[1, 2, 3]"),
+    *("{a=1, b=2}", "{}", "2024-01-02T03:04:05.123Z", "worker[77]"),
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Could not hand over {} before the shop closed",
+        "The yard lost {} when it rained",
+        "Gave up on {} since nobody was there",
+        "Parcels went astray since noon, last seen was {}",
+    ],
+)
+def test_whatever_form_a_value_in_a_servers_line_has_the_mistake_is_the_same(line):
+    found = {fingerprint("other", line.format(value)): value for value in VALUES}
+
+    assert len(found) == 1, found
+
+
 @pytest.mark.parametrize("code", ["401", "404", "429", "500"])
 def test_http_statuses_and_exit_codes_are_different_mistakes(code):
     assert fingerprint("api", f"HTTP {code} from x") != fingerprint("api", "HTTP 418 from x")
@@ -286,7 +311,7 @@ def test_the_file_can_be_loaded_from_anywhere_without_the_project(call, tmp_path
     assert done.stdout.strip() == fingerprint("build", "a.py:9:1: F401 unused"), done.stderr
 
 
-# Printed by two dozen tools under MIT, Apache and PSF licences over published packages. Each block
+# Printed by two dozen tools under MIT, Apache, BSD and PSF licences over published packages. Each block
 # is one rule of one tool; they were drawn by lot, so that not all of them come out right.
 PRINTED = Path(__file__).with_name("tool_messages.txt")
 
