@@ -311,8 +311,8 @@ def test_the_file_can_be_loaded_from_anywhere_without_the_project(call, tmp_path
     assert done.stdout.strip() == fingerprint("build", "a.py:9:1: F401 unused"), done.stderr
 
 
-# Printed by two dozen tools under MIT, Apache, BSD and PSF licences over published packages. Each block
-# is one rule of one tool; they were drawn by lot, so that not all of them come out right.
+# Printed by three dozen tools under MIT, Apache, BSD and PSF licences over published packages. Each
+# block is one rule of one tool; they were drawn by lot, so that not all of them come out right.
 PRINTED = Path(__file__).with_name("tool_messages.txt")
 
 
