@@ -89,7 +89,8 @@ class _Asked:
 
 def _leads_an_index(model: type[Model], field: str) -> bool:
     """Whether PostgreSQL finds the first and the last row of `field` by an index."""
-    return any(
+    unique = getattr(model._meta.get_field(field), "unique", False)
+    return unique or any(
         index.fields and index.fields[0].lstrip("-") == field and index.condition is None
         for index in model._meta.indexes
     )
