@@ -40,7 +40,7 @@ ORDER BY l.id DESC LIMIT %(most)s
 _FAILURES = f"""
 WITH subject AS (
     SELECT * FROM unnest(%(only)s::bigint[], %(since)s::timestamptz[]) AS s (id, since)
-), covered AS ({COVERED})
+), covered AS MATERIALIZED ({COVERED})
 SELECT s.id, count(*) FILTER (WHERE f.created_at <= s.since),
        count(*) FILTER (WHERE f.created_at > s.since)
 FROM subject s JOIN covered c ON c.learning_id = s.id

@@ -13,33 +13,34 @@ from django.db import connection
 from learnings.models import THE_SWITCH, InjectionSwitch
 from learnings.services.locks import share_switch
 
-# A group's own learning comes before its family's. Locked in the order in which failures are
-# logged, so that neither waits for the other in a circle.
+# A group's own learning comes before its family's; either is one row of an index for each group,
+# so that this stays quick where thousands were just written and nobody has counted them yet.
+# Locked in the order in which failures are logged, so that neither waits for the other in a circle.
 _SYNC = """
-WITH told AS MATERIALIZED (
-    SELECT l.group_id, l.family, l.rule FROM learnings_learning l
-    WHERE l.status IN ('active', 'watch') AND l.rule <> ''
-      AND NOT EXISTS (
-          SELECT 1 FROM learnings_injectionswitch s WHERE s.id = %(switch)s AND NOT s.on)
-), reached AS (
-    SELECT g.id FROM failures_failuregroup g
-    JOIN learnings_learning l ON l.id = ANY(%(only)s) AND l.group_id = g.id
+WITH off AS MATERIALIZED (
+    SELECT 1 FROM learnings_injectionswitch s WHERE s.id = %(switch)s AND NOT s.on
+), reached AS MATERIALIZED (
+    SELECT l.group_id AS id FROM learnings_learning l
+    WHERE l.id = ANY(%(only)s) AND l.group_id IS NOT NULL
     UNION
     SELECT g.id FROM failures_failuregroup g
     JOIN learnings_learning l
       ON l.id = ANY(%(only)s) AND l.family <> '' AND l.family = g.family
     WHERE g.family <> ''
-    UNION
-    SELECT g.id FROM failures_failuregroup g
-    WHERE %(only)s::bigint[] IS NULL
-), wanted AS (
-    SELECT r.id, coalesce(own.rule, kin.rule, '') AS text
-    FROM reached r JOIN failures_failuregroup g ON g.id = r.id
-    LEFT JOIN told own ON own.group_id = g.id
-    LEFT JOIN told kin ON kin.family <> '' AND kin.family = g.family
 ), stale AS MATERIALIZED (
-    SELECT g.id, w.text FROM wanted w JOIN failures_failuregroup g ON g.id = w.id
-    WHERE g.guidance <> w.text ORDER BY g.fingerprint FOR NO KEY UPDATE OF g
+    SELECT g.id, wanted.text
+    FROM failures_failuregroup g CROSS JOIN LATERAL (SELECT CASE
+        WHEN EXISTS (SELECT FROM off) THEN ''
+        ELSE coalesce(
+            (SELECT l.rule FROM learnings_learning l
+             WHERE l.group_id = g.id AND l.status IN ('active', 'watch') AND l.rule <> ''),
+            (SELECT l.rule FROM learnings_learning l
+             WHERE l.family = g.family AND l.family <> '' AND l.status IN ('active', 'watch')
+               AND l.rule <> ''),
+            '') END AS text) wanted
+    WHERE (%(only)s::bigint[] IS NULL OR g.id IN (SELECT id FROM reached))
+      AND g.guidance <> wanted.text
+    ORDER BY g.fingerprint FOR NO KEY UPDATE OF g
 )
 UPDATE failures_failuregroup g SET guidance = stale.text FROM stale WHERE g.id = stale.id
 """

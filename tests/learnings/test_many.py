@@ -16,6 +16,7 @@ from failures.models import Failure, FailureGroup
 from learnings.models import AnalysisRun, Learning
 from learnings.services import news, writing
 from learnings.services.analysis import analyse, sweep
+from learnings.services.guidance import sync_guidance
 from learnings.services.locks import free_slugs
 from learnings.services.news import MOST_POSTS
 from learnings.states import Trigger
@@ -119,6 +120,24 @@ def test_each_has_its_own_slug_document_count_and_evidence(world, patterns_dir):
         assert (row.count, row.agents) == (len(theirs), ["SAM"])
         assert row.doc_path == str(patterns_dir / f"{row.slug}.md")
     assert FailureGroup.objects.exclude(guidance="").count() == 250
+
+
+def test_guidance_is_in_step_soon_where_the_planner_believes_that_there_are_no_rows(world):
+    """As after an ANALYZE of tables whose rows were all deleted."""
+    patterns(world, 400)
+    analyse(Trigger.COMMAND, now=world.now)
+    FailureGroup.objects.update(guidance="")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_class SET relpages = 1, reltuples = 0"
+            " WHERE relname IN ('learnings_learning', 'failures_failuregroup')"
+        )
+        cursor.execute("SET LOCAL statement_timeout = '10s'")
+
+    assert sync_guidance() == 400
+    assert sync_guidance() == 0
+    FailureGroup.objects.update(guidance="")
+    assert sync_guidance(Learning.objects.values_list("id", flat=True)) == 400
 
 
 def test_slugs_of_one_title_are_numbered_on_from_those_that_there_are(world):
