@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from agents.masking_bound import bounded
+from agents.masking_bound import MOST, SHORT, bounded, work
 from agents.masking_headers import has_command, mask_addresses, mask_arguments, mask_headers
 from agents.masking_pairs import mask_pairs, mask_value
 from agents.masking_tokens import mask_tokens, may_hold_token
@@ -76,16 +76,44 @@ def scrub_value(value: Any) -> Any:
     return Scrubber().value(value)
 
 
-class Scrubber:
-    """For many values at once: each text costs once, however often it is repeated."""
+NODE_COST = 3
 
-    def __init__(self) -> None:
+
+def _cost(text: str) -> int:
+    """What masking `text` takes, in µs: a half to five times what was measured of 20 kinds."""
+    if not _may_hold_secret(text):
+        return 2 + len(text) // 30
+    if len(text) < SHORT:
+        return 20 + len(text) // 8
+    return 20 + 5 * min(work(text), MOST) + len(text) // 20
+
+
+class TooMuchToMaskError(Exception):
+    """So much of what came may be secret that masking it would hold up everybody else."""
+
+    def __init__(self, at: object) -> None:
+        super().__init__("There is too much here to be masked at once.")
+        self.at = at
+        """The text, list or object that was one too many: the very one that was given."""
+
+
+class Scrubber:
+    """For many values at once: each text costs once, however often it is repeated.
+
+    `budget` is the most that may be spent on them, by estimate in µs; what would cost more raises
+    TooMuchToMaskError.
+    """
+
+    def __init__(self, *, budget: int | None = None) -> None:
         self._known: dict[str, str] = {}
+        self._left = budget
 
     def value(self, value: Any) -> Any:
         """As `scrub_value`."""
         if isinstance(value, str):
             return self.text(value)
+        if self._left is not None and isinstance(value, list | dict):
+            self._spend(NODE_COST * len(value), value)
         if isinstance(value, list):
             return [self._after(before, item) for before, item in pairwise([None, *value])]
         if isinstance(value, dict):
@@ -101,8 +129,15 @@ class Scrubber:
             return text
         masked = self._known.get(text)
         if masked is None:
+            if self._left is not None:
+                self._spend(_cost(text), text)
             masked = self._known[text] = scrub(text)
         return masked
+
+    def _spend(self, cost: int, at: object) -> None:
+        self._left = (self._left or 0) - cost
+        if self._left < 0:
+            raise TooMuchToMaskError(at)
 
     def _name(self, key: str, value: dict[str, Any]) -> str:
         """Whose value `key` holds: `{"name": "DB_PASSWORD", "value": …}` says it beside."""
@@ -130,5 +165,7 @@ class Scrubber:
         return self.text(item)
 
     def _beside(self, name: str, text: str) -> str:
+        if self._left is not None:
+            self._spend(_cost(name + text), text)
         masked = scrub(name + text)
         return masked.removeprefix(name) if masked.startswith(name) else text
