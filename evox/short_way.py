@@ -90,9 +90,10 @@ def _log(request: HttpRequest, known: KnownKey) -> Failure | None:
     size = str(request.META.get("CONTENT_LENGTH", ""))
     if not (size.isascii() and size.isdigit() and int(size) <= SINGLE_LIMIT):
         return None
-    if not request.body.lstrip().startswith(b"{"):
+    body = request.body
+    if not body.lstrip().startswith(b"{"):
         return None
-    valid = plainly_right(parse_json(request.body))
+    valid = plainly_right(parse_json(body))
     if valid is None or (valid["agentName"] or known.agent.name).upper() != known.agent.name:
         return None
     report = report_of(valid, known.agent)

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable
 from email.message import Message
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
@@ -24,10 +25,7 @@ def utf8_only(app: WSGIApplication) -> WSGIApplication:
     """
 
     def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        header = Message()
-        header["Content-Type"] = str(environ.get("CONTENT_TYPE", "")).replace("\n", " ")
-        charset = header.get_content_charset()
-        if charset is None or _is_utf8(charset):
+        if _may_be_utf8(str(environ.get("CONTENT_TYPE", ""))):
             return app(environ, start_response)
         error = {"code": "unsupported_media_type", "message": "Bodies are UTF-8."}
         body = json.dumps({"error": error}).encode()
@@ -36,6 +34,14 @@ def utf8_only(app: WSGIApplication) -> WSGIApplication:
         return [body]
 
     return guarded
+
+
+@lru_cache(maxsize=64)
+def _may_be_utf8(content_type: str) -> bool:
+    header = Message()
+    header["Content-Type"] = content_type.replace("\n", " ")
+    charset = header.get_content_charset()
+    return charset is None or _is_utf8(charset)
 
 
 def _is_utf8(charset: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework.fields import DateTimeField
@@ -9,6 +10,13 @@ from rest_framework.fields import DateTimeField
 from failures.models import Failure
 
 _INSTANT = DateTimeField()
+
+
+def _instant(value: datetime) -> str:
+    if value.tzinfo is UTC:
+        return f"{value.isoformat()[:-6]}Z"
+    told: str = _INSTANT.to_representation(value)
+    return told
 
 
 def answer(failure: Failure) -> dict[str, Any]:
@@ -27,5 +35,5 @@ def answer(failure: Failure) -> dict[str, Any]:
         "occurrences": failure.occurrences,
         "guidance": failure.known_fix,
         "timestamp": int(failure.created_at.timestamp() * 1000),
-        "createdAt": _INSTANT.to_representation(failure.created_at),
+        "createdAt": _instant(failure.created_at),
     }
