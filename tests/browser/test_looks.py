@@ -15,6 +15,8 @@ from agents.models import Dispatch
 from agents.services import pauses
 from benchmarks.screenshots.worlds import heard, lived
 from failures.models import Incident
+from failures.services.opening import NewIncident, open_incident
+from failures.states import IncidentKind
 from learnings.services.submissions import NewLearning, submit_learning
 from learnings.states import LearningOrigin
 from monitoring.services.watch import watch
@@ -34,6 +36,13 @@ def addresses(transactional_db) -> dict[str, str]:
     for name in ("SAM", "ALEX", "MAX"):
         lived(world.agent(name), (30, 14.5), (12.9, -0.05), now=now)
     heard(now)
+    loop = NewIncident(
+        kind=IncidentKind.ERROR_LOOP,
+        title="SAM meets the same failure again and again on AGT-355",
+        dedup_key="loop",
+        agent=world.agent("SAM"),
+    )
+    open_incident(loop, now=world.at(741))
     pauses.pause(world.agent("QUINN"), until=world.at(-60), reason="Disk", actor="MAX", now=now)
     new = NewLearning(category="build", content="Pin the compiler. " * 12)
     learning = submit_learning(new, author="SAM", origin=LearningOrigin.AGENT, now=now)
