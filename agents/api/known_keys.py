@@ -7,6 +7,7 @@ the statement that writes has to ask. So a revoked key writes nothing, and is on
 from __future__ import annotations
 
 from hashlib import sha256
+from threading import Lock
 from time import monotonic
 from typing import NamedTuple
 
@@ -27,16 +28,19 @@ class KnownKey(NamedTuple):
 
 
 _known: dict[bytes, KnownKey] = {}
+_lock = Lock()
 
 
 def remember(key: str, row: AgentKey) -> None:
     """`key` was just found to be that of `row`. Operators' keys are not kept."""
     if row.agent is None:
         return
-    while len(_known) >= MOST:
-        _known.pop(next(iter(_known), b""), None)
     until = monotonic() + KEPT_SECONDS
-    _known[_digest(key)] = KnownKey(row.prefix, row.hashed_key, row.agent, until)
+    found = KnownKey(row.prefix, row.hashed_key, row.agent, until)
+    with _lock:
+        while len(_known) >= MOST:
+            del _known[next(iter(_known))]
+        _known[_digest(key)] = found
 
 
 def find(key: str) -> KnownKey | None:
@@ -47,7 +51,8 @@ def find(key: str) -> KnownKey | None:
 
 def forget(key: str) -> None:
     """It was found dead."""
-    _known.pop(_digest(key), None)
+    with _lock:
+        _known.pop(_digest(key), None)
 
 
 def _digest(key: str) -> bytes:

@@ -114,3 +114,9 @@ def test_the_refusal_tells_no_secret(monkeypatch) -> None:
         parse_json(json.dumps({TOKEN: ["password=hunter1"] * 40}).encode())
     assert TOKEN not in str(refusal.value.detail)
     assert "[github-token]" in str(refusal.value.detail)
+
+
+@pytest.mark.parametrize("before", ["--password", "authorization"])
+def test_a_text_that_is_masked_with_the_one_before_it_is_counted_twice(before) -> None:
+    alone, beside = "some token of mine", [before, "some token of mine"]
+    assert spent(beside) - spent([before]) >= 2 * spent(alone)
