@@ -17,6 +17,14 @@ from tests.wire import T0, get
 
 pytestmark = pytest.mark.django_db
 WINDOWS = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+TARGETS = {
+    "retry_success": 0.8,
+    "rollback": 120,
+    "escalation": 1800,
+    "reviews": 1,
+    "ceo_interventions": 1,
+    "same_mistake": 2,
+}
 FIELDS = ("up", "down", "excluded", "unknown")
 
 BY_HAND = {
@@ -115,7 +123,7 @@ def agree_with_sql(told: dict[str, Any], now: datetime, window: timedelta) -> No
     for one in told["promises"]:
         value, count, met = promises.pop(one["key"])
         assert (one["value"], one["count"]) == (near(value), count), one["key"]
-        assert one["met"] == met, one["key"]
+        assert (one["met"], one["target"]) == (met, TARGETS[one["key"]]), one["key"]
     assert not promises
     for field in FIELDS:
         total = sum(own[f"{field}Seconds"] for own in told["uptime"]["agents"])

@@ -74,6 +74,13 @@ def test_every_stretch_is_seen_inside_the_strip_and_the_words_sum_to_the_day(par
     assert whole == DAY
 
 
+def test_a_gap_of_two_minutes_is_left_open():
+    _, strip = drawn(7200, 7320, kinds=[SecondKind.UP, SecondKind.DOWN, SecondKind.UP])
+    paths = {bar.kind: bar.path for bar in strip.bars}
+    assert paths["up"] == "M0 5h60v10h-60zM61 5h659v10h-659z"
+    assert paths["down"] == "M60 0h1v20h-1z"
+
+
 def test_a_day_of_a_thousand_short_stretches_is_few_bars_and_nothing_made_up():
     second = timedelta(seconds=1)
     ends = [NOON - DAY + n * 80 * second for n in range(1081)]
