@@ -1,8 +1,9 @@
 """Brings the database to this version of EVOX, before the web starts: `python -m evox.upgrade`.
 
 Refuses a schema that is newer than the code, dumps an embedded database before it changes it,
-migrates, and makes the first team and the administrator. Prints what the reader should know;
-ends with one line on standard error when it can't go on.
+migrates, makes the first team and the administrator, and carries failure groups over to a new
+version of the fingerprint. Prints what the reader should know; ends with one line on standard
+error when it can't go on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from evox.embedded.errors import StartError
 from evox.embedded.postgres import dump
 
 KEPT_DUMPS = 5
+REJOIN_SECONDS = 60.0
+"""A start waits no longer for old groups; about ten thousand are carried over meanwhile."""
 UPGRADE_LOCK = 0x45564F58
 """Key of the advisory lock that two machines on one database take in turn."""
 
@@ -40,6 +43,7 @@ def main() -> None:
         migrate()
         call_command("seed_team", if_empty=True)
         call_command("ensure_admin")
+        call_command("rejoin_groups", if_behind=True, seconds=REJOIN_SECONDS)
     except (StartError, CommandError, DatabaseError) as error:
         sys.exit(" ".join(str(error).split()))
 

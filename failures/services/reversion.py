@@ -9,12 +9,15 @@ taken back. Counts, links, guidance and learnings stay on the rows where they ar
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
 
+from agents.models import AuditEntry
+from agents.services import records
 from failures import queries
 from failures.fingerprint import FINGERPRINT_VERSION, Grouping, grouping
 from failures.models import Failure, FailureGroup, GroupAlias
@@ -25,18 +28,42 @@ from failures.states import AliasKind
 SAMPLES = 20
 """Of each group the last failures that are looked at."""
 _REASON = "A new version of the fingerprint names the same failures."
+_VERB, _SUBJECT = "rejoin", ("fingerprint", int(FINGERPRINT_VERSION.removeprefix("v")))
 
 
 @dataclass(frozen=True)
 class Batch:
     """What one batch came to."""
 
+    leading: bool
+    """Whether it was of the first pass, that of the names that half of a group's failures get."""
     looked_at: int
     """Groups of an older version."""
     joined: int
     """Groups that are held for another since."""
     last: int | None
     """Where the next batch goes on; None when there is none."""
+
+
+def is_behind() -> bool:
+    """Whether groups of an older version were not all carried over to the current one yet."""
+    kind, number = _SUBJECT
+    done = AuditEntry.objects.filter(subject_kind=kind, subject_id=number, verb=_VERB)
+    return _older().exists() and not done.exists()
+
+
+def rejoin_all(*, limit: int, actor: str, clock: Callable[[], datetime]) -> Iterator[Batch]:
+    """Carry all groups over, `limit` at a time; who stops reading begins anew the next time.
+
+    That it was done is noted at the end, for `is_behind`. `clock` is asked before each batch.
+    """
+    for leading in (True, False):
+        after: int | None = 0
+        while after is not None:
+            batch = rejoin(after=after, limit=limit, leading=leading, actor=actor, now=clock())
+            after = batch.last
+            yield batch
+    records.audit(_VERB, _SUBJECT, actor=actor, reason=_REASON, now=clock())
 
 
 def rejoin(*, after: int, limit: int, leading: bool, actor: str, now: datetime) -> Batch:
@@ -50,7 +77,7 @@ def rejoin(*, after: int, limit: int, leading: bool, actor: str, now: datetime) 
     """
     groups = list(_older().filter(pk__gt=after).order_by("pk")[:limit])
     joined = sum(_rejoin(group, leading=leading, actor=actor, now=now) for group in groups)
-    return Batch(len(groups), joined, groups[-1].pk if len(groups) == limit else None)
+    return Batch(leading, len(groups), joined, groups[-1].pk if len(groups) == limit else None)
 
 
 def _older() -> QuerySet[FailureGroup]:

@@ -248,6 +248,40 @@ def test_the_command_says_what_it_did(old_version: Any, capsys: pytest.CaptureFi
     ]
 
 
+def test_a_start_carries_old_groups_over_once(
+    old_version: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("rejoin_groups", if_behind=True)
+    old_version(str)
+    fail("ab")
+    old_version.release()
+
+    call_command("rejoin_groups", if_behind=True)
+    call_command("rejoin_groups", if_behind=True)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "leading names: looked at 2 groups, joined 2",
+        "all names: looked at 2 groups, joined 0",
+    ]
+
+
+def test_a_start_that_has_no_time_left_says_so_and_the_next_begins_anew(
+    old_version: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old_version(str)
+    fail("ab")
+    old_version.release()
+
+    call_command("rejoin_groups", if_behind=True, batch=1, seconds=1e-6)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "1 failure groups were carried over to the new fingerprint;"
+        " `manage.py rejoin_groups` does what is left."
+    ]
+    call_command("rejoin_groups", if_behind=True)
+    assert "all names: looked at 2 groups, joined 0" in capsys.readouterr().out
+
+
 def _report(message: str) -> log.NewFailure:
     one = report("a")
     return log.NewFailure(agent=one.agent, error_type=one.error_type, message=message)

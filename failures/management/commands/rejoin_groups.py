@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from agents.clock import db_now
-from failures.services.reversion import rejoin
+from failures.services.reversion import is_behind, rejoin_all
 
 
 class Command(BaseCommand):
@@ -19,20 +21,31 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """How much is read at once."""
+        """How much is read at once, for how long, and whether to ask first."""
         parser.add_argument("--batch", type=int, default=200, help="groups at once")
+        parser.add_argument(
+            "--seconds", type=float, help="begin no batch after so long, and say what is left to do"
+        )
+        parser.add_argument(
+            "--if-behind", action="store_true", help="only where it wasn't done since the update"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Go through all groups twice, and say what was joined."""
-        limit = max(1, options["batch"])
-        for leading in (True, False):
-            after: int | None = 0
-            looked_at = joined = 0
-            while after is not None:
-                batch = rejoin(
-                    after=after, limit=limit, leading=leading, actor="EVOX", now=db_now()
+        if options["if_behind"] and not is_behind():
+            return
+        ends_at = time.monotonic() + (options["seconds"] or float("inf"))
+        looked_at, joined = Counter[bool](), Counter[bool]()
+        for batch in rejoin_all(limit=max(1, options["batch"]), actor="EVOX", clock=db_now):
+            looked_at[batch.leading] += batch.looked_at
+            joined[batch.leading] += batch.joined
+            if time.monotonic() > ends_at:
+                self.stdout.write(
+                    f"{joined.total()} failure groups were carried over to the new fingerprint;"
+                    " `manage.py rejoin_groups` does what is left."
                 )
-                looked_at, joined = looked_at + batch.looked_at, joined + batch.joined
-                after = batch.last
-            which = "leading names" if leading else "all names"
-            self.stdout.write(f"{which}: looked at {looked_at} groups, joined {joined}")
+                return
+        for leading, which in ((True, "leading names"), (False, "all names")):
+            self.stdout.write(
+                f"{which}: looked at {looked_at[leading]} groups, joined {joined[leading]}"
+            )
