@@ -28,7 +28,7 @@ from evox.embedded.postgres import dump
 
 KEPT_DUMPS = 5
 REJOIN_SECONDS = 60.0
-"""A start waits no longer for old groups; about ten thousand are carried over meanwhile."""
+"""A start waits no longer for old groups; some four thousand are carried over meanwhile."""
 UPGRADE_LOCK = 0x45564F58
 """Key of the advisory lock that two machines on one database take in turn."""
 
