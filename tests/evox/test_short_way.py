@@ -50,6 +50,7 @@ def say(client: Client, path: str, body: Any, key: str | None, **extra: Any) -> 
     if key is not None:
         extra.setdefault("HTTP_AUTHORIZATION", f"Bearer {key}")
     extra.setdefault("content_type", "application/json")
+    client.cookies.clear()  # An answer may have set one, and with one all is odd.
     return client.generic("POST", path, raw, **extra)
 
 
@@ -270,7 +271,7 @@ def test_whatever_is_sent_both_ways_answer_and_store_the_same(world: dict[str, s
 
     with patch.object(short_way, "_logged", watched):
         check()
-    assert sum(ways) > 20, f"The short way was taken {sum(ways)} times of {len(ways)}."
+    assert sum(ways) > 40, f"The short way was taken {sum(ways)} times of {len(ways)}."
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, all_ in ODD.items() for v in all_])
