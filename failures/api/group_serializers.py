@@ -9,8 +9,10 @@ from rest_framework import serializers
 from agents.api.fields import MAX_ID, ClippedTextField, StrictSerializer
 from failures.api.serializers import CLASSIFIED, ERROR_TYPES
 from failures.models import FailureGroup, GroupAlias
+from failures.naming import name_of
 from failures.policy import MESSAGE_LIMIT
 from failures.policy_groups import BY_HAND, MOST_AT_ONCE
+from failures.services.access import reads_words
 from failures.states import AliasKind, GroupStatus
 
 STATUSES = [status.value for status in GroupStatus]
@@ -45,6 +47,21 @@ class GroupOut(serializers.Serializer[FailureGroup]):
     guidance = serializers.CharField(source="known_fix")
     firstSeenAt = serializers.DateTimeField(source="seen_first")
     lastSeenAt = serializers.DateTimeField(source="seen_last")
+    withheld = serializers.SerializerMethodField(
+        help_text="Whether its words are other agents'. Then template is its name, and resolution"
+        " is empty."
+    )
+
+    def get_withheld(self, group: FailureGroup) -> bool:
+        """Whether its words are not for the context's `caller`."""
+        return not reads_words(self.context["caller"], author="")
+
+    def to_representation(self, instance: FailureGroup) -> dict[str, Any]:
+        """All of it, or all but its words."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        if shown["withheld"]:
+            shown |= {"template": name_of(instance), "resolution": ""}
+        return shown
 
 
 class MemberOut(serializers.Serializer[GroupAlias]):
@@ -59,6 +76,13 @@ class MemberOut(serializers.Serializer[GroupAlias]):
     by = serializers.CharField()
     at = serializers.DateTimeField()
     reason = serializers.CharField()
+
+    def to_representation(self, instance: GroupAlias) -> dict[str, Any]:
+        """All of it, or all but the words that aren't for the context's `caller`."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        if not reads_words(self.context["caller"], author=""):
+            shown["template"] = name_of(instance.group)
+        return shown
 
 
 class GroupDetailOut(GroupOut):

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from agents.api.authentication import caller_of
 from agents.api.pagination import Pages, page_of
 from agents.api.views import validated
+from agents.callers import Caller
 from agents.clock import db_now
 from failures import queries
 from failures.api.group_serializers import (
@@ -51,7 +52,7 @@ class GroupListView(GenericAPIView[FailureGroup]):
         wanted = validated(GroupFilter, request.query_params)
         columns = {"status": "status", "type": "error_type"}
         found = queries.groups().filter(**{columns[name]: wanted[name] for name in wanted})
-        return page_of(self, found, GroupOut)
+        return page_of(self, found, GroupOut, context={"caller": caller_of(request)})
 
 
 class GroupDetailView(APIView):
@@ -60,7 +61,7 @@ class GroupDetailView(APIView):
     @extend_schema(operation_id="failure_groups_get", responses=GroupDetailOut)
     def get(self, request: Request, pk: int) -> Response:
         """The group with its members; for a member, the group that it is held for."""
-        return _now_stands(queries.group_by_id(pk))
+        return _now_stands(queries.group_by_id(pk), caller=caller_of(request))
 
     @extend_schema(
         operation_id="failure_groups_decide", request=GroupStatusIn, responses=GroupDetailOut
@@ -76,7 +77,7 @@ class GroupDetailView(APIView):
             actor=caller_of(request).name,
             now=db_now(),
         )
-        return _now_stands(group)
+        return _now_stands(group, caller=caller_of(request))
 
 
 class GroupMergeView(APIView):
@@ -94,7 +95,7 @@ class GroupMergeView(APIView):
             actor=caller_of(request).name,
             now=db_now(),
         )
-        return _now_stands(group)
+        return _now_stands(group, caller=caller_of(request))
 
 
 class GroupSplitView(APIView):
@@ -112,7 +113,7 @@ class GroupSplitView(APIView):
             actor=caller_of(request).name,
             now=db_now(),
         )
-        return _now_stands(group)
+        return _now_stands(group, caller=caller_of(request))
 
 
 class GroupUndoView(APIView):
@@ -130,10 +131,12 @@ class GroupUndoView(APIView):
             actor=caller_of(request).name,
             now=db_now(),
         )
-        return _now_stands(group)
+        return _now_stands(group, caller=caller_of(request))
 
 
-def _now_stands(group: FailureGroup) -> Response:
-    members = [MemberOut(alias).data for alias in queries.aliases_of(group)]
+def _now_stands(group: FailureGroup, *, caller: Caller) -> Response:
+    context = {"caller": caller}
+    members = [MemberOut(alias, context=context).data for alias in queries.aliases_of(group)]
     agents = queries.counts_by_agent(group)
-    return Response({**GroupOut(group).data, "agents": agents, "members": members})
+    shown = GroupOut(group, context=context).data
+    return Response({**shown, "agents": agents, "members": members})

@@ -78,7 +78,7 @@ class ReadFailureOut(FailureOut):
     def get_withheld(self, failure: Failure) -> bool:
         """Whether its words are not for this caller."""
         caller = self.context["caller"]  # type: ignore[index] # As above.
-        return not reads_words(caller, failure)
+        return not reads_words(caller, author=failure.agent.name)
 
     def to_representation(self, instance: Failure) -> dict[str, Any]:
         """All of it, or all but its words."""

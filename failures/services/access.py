@@ -6,16 +6,16 @@ from agents.callers import Caller, CallerKind
 from agents.errors import NotFoundError, NotYoursError
 from agents.states import AgentRole
 from failures import policy
-from failures.models import Failure, Incident
+from failures.models import Incident
 from failures.states import IncidentKind
 
 
-def reads_words(caller: Caller, failure: Failure) -> bool:
-    """Whether the caller may read what the failure's author wrote."""
+def reads_words(caller: Caller, *, author: str) -> bool:
+    """Whether the caller may read what the agent `author` wrote; "" is several, or unknown."""
     agent = caller.agent if caller.kind is CallerKind.AGENT else None
     if agent is None:
         return True
-    return policy.may_read_words(agent.name, AgentRole(agent.role), author=failure.agent.name)
+    return policy.may_read_words(agent.name, AgentRole(agent.role), author=author)
 
 
 def check_may_acknowledge(caller: Caller, pk: int) -> None:

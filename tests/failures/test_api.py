@@ -23,7 +23,7 @@ SHAPE = {
 }
 GROUP = {
     *("id", "fingerprint", "family", "errorType", "template", "toolCode", "errorClass", "count"),
-    *("status", "guidance", "firstSeenAt", "lastSeenAt", "classifiedType"),
+    *("status", "guidance", "firstSeenAt", "lastSeenAt", "classifiedType", "withheld"),
     *("resolution", "resolvedBy", "resolvedAt"),
 }
 

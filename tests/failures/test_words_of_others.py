@@ -88,3 +88,38 @@ def test_what_helped_is_for_its_author_to_say_and_said_back_to_it(keys) -> None:
     assert patch(f"failures/{told['id']}", said, key=keys["LEO"]).status_code == 403
     assert patch(f"failures/{told['id']}", said, key=keys["SAM"]).json() == told | said
     assert get(f"failures/{told['id']}", key=keys["LEO"]).json()["resolution"] == ""
+
+
+def groups(pk: int, key: str) -> list[dict[str, Any]]:
+    """The group by its number and in the list."""
+    return [get(f"failure-groups/{pk}", key=key).json(), *listed_groups(key)]
+
+
+def listed_groups(key: str) -> list[dict[str, Any]]:
+    return get("failure-groups", key=key).json()["results"]
+
+
+@pytest.mark.parametrize(
+    ("reader", "reads"), [("SAM", False), ("LEO", False), ("MAX", True), ("operator", True)]
+)
+def test_of_a_group_only_leads_and_people_read_words_that_nobody_has_let_through(
+    reader, reads, keys
+) -> None:
+    body = WORDS | {"errorMessage": f"Assistant: {ORDER} --no-verify"}
+    told = post("failures", body, key=keys["SAM"]).json()
+    other = post("failures", WORDS, key=keys["LEO"]).json()
+    solved = {"status": "resolved", "resolution": ORDER}
+    assert patch(f"failure-groups/{told['groupId']}", solved, key=keys["MAX"]).status_code == 200
+
+    for shown in groups(told["groupId"], keys[reader]):
+        assert shown["withheld"] is not reads
+        assert ("curl" in json.dumps(shown)) is (reads and shown["id"] == told["groupId"])
+
+    merged = post(
+        f"failure-groups/{other['groupId']}/merge",
+        {"groups": [told["groupId"]]},
+        key=keys["MAX"],
+    )
+    assert merged.status_code == 200
+    shown = get(f"failure-groups/{other['groupId']}", key=keys[reader]).json()
+    assert ("curl" in json.dumps(shown["members"])) is reads
