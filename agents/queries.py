@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import Exact
 
 from agents.errors import NotFoundError
 from agents.models import Agent, Attempt, Channel, Dispatch, Message, Pause, SystemBeat
@@ -36,20 +37,31 @@ def described(agents: QuerySet[Agent], *, now: datetime) -> QuerySet[Agent]:
     )
 
 
-def lead() -> Agent | None:
-    """Who hears of trouble first: EVOX_LEAD, else the first lead."""
-    return _by_setting_or_role(settings.EVOX_LEAD, AgentRole.LEAD)
+def lead(*, now: datetime) -> Agent | None:
+    """Who hears of trouble first: EVOX_LEAD, else the first lead; one that is paused comes last."""
+    return _in_turn(_leads(), settings.EVOX_LEAD, now=now).first()
 
 
-def reviewer() -> Agent | None:
-    """Who reviews: EVOX_REVIEWER, else the first reviewer."""
-    return _by_setting_or_role(settings.EVOX_REVIEWER, AgentRole.REVIEWER)
+def is_lead(agent: Agent) -> bool:
+    """Whether it leads, by its role or by EVOX_LEAD, paused or not."""
+    return _leads().filter(pk=agent.pk).exists()
 
 
-def _by_setting_or_role(name: str, role: AgentRole) -> Agent | None:
-    if name:
-        return active_agents().filter(name=name.upper()).first()
-    return active_agents().filter(role=role.value).order_by("id").first()
+def reviewers(*, now: datetime) -> QuerySet[Agent]:
+    """Who reviews, in turn: EVOX_REVIEWER, then those with the role; who is paused comes last."""
+    named = Q(name=settings.EVOX_REVIEWER.upper())
+    everybody = active_agents().filter(named | Q(role=AgentRole.REVIEWER.value))
+    return _in_turn(everybody, settings.EVOX_REVIEWER, now=now)
+
+
+def _leads() -> QuerySet[Agent]:
+    named = Q(name=settings.EVOX_LEAD.upper())
+    return active_agents().filter(named | Q(role=AgentRole.LEAD.value))
+
+
+def _in_turn(agents: QuerySet[Agent], name: str, *, now: datetime) -> QuerySet[Agent]:
+    paused = Exists(Pause.objects.running(now=now).holding(OuterRef("pk")))
+    return agents.order_by(paused.asc(), Exact(F("name"), name.upper()).desc(), "id")
 
 
 def dispatches() -> QuerySet[Dispatch]:

@@ -208,6 +208,6 @@ def next_try(tries: int, *, received_at: datetime, now: datetime) -> datetime | 
     return at if at <= received_at + GIVE_UP_AFTER else None
 
 
-def is_reviewer(author: str, reviewer: str) -> bool:
-    """Whether the account `author` is the agent `reviewer`: nobody reviews their own work."""
-    return author.upper().removesuffix("[BOT]") == reviewer.upper()
+def agent_name(account: str) -> str:
+    """What the agent behind this account of GitHub's is called, if it is an agent's."""
+    return account.upper().removesuffix("[BOT]")

@@ -171,7 +171,7 @@ def _first_hearers(rule: kinds.KindRule, *, now: datetime) -> dict[Agent | Chann
     if rule.tells_lead:
         # With a ladder, the lead's first message is its second level, told at once.
         level = kinds.LEAD if rule.levels else None
-        hearers[agent_queries.lead() or team_channel(now=now)] = level
+        hearers[agent_queries.lead(now=now) or team_channel(now=now)] = level
     return hearers
 
 

@@ -17,7 +17,7 @@ from agents import queries as agent_queries
 from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.services.dispatches import DuplicateKeyError, NewDispatch, create_dispatch
 from agents.services.records import audit
-from agents.states import FINISHED, AgentRole, AttemptOutcome, DispatchStatus, Priority
+from agents.states import FINISHED, AttemptOutcome, DispatchStatus, Priority
 from learnings.models import Learning, LearningRevision
 from learnings.policy import diagnosis as policy
 from learnings.policy.approval import POLICY
@@ -87,7 +87,7 @@ def ask(*, now: datetime) -> tuple[int, str]:
     """
     if not unanswered().exists():
         return 0, ""
-    lead = agent_queries.lead()
+    lead = agent_queries.lead(now=now)
     if lead is None:
         _say_why(NO_LEAD, now)
         return 0, NO_LEAD
@@ -199,10 +199,6 @@ def _answer_of(dispatch: Dispatch) -> tuple[str, policy.Found | policy.Nothing]:
     if dispatch.status != DispatchStatus.COMPLETED or done is None:
         return POLICY, policy.Nothing(f"The diagnosis was {dispatch.status}.")
     answer = policy.read_answer(done.result)
-    if isinstance(answer, policy.Found) and not _leads(done.agent):
+    if isinstance(answer, policy.Found) and not agent_queries.is_lead(done.agent):
         answer = replace(answer, flags=[*answer.flags, NOT_THE_LEAD])
     return done.agent.name, answer
-
-
-def _leads(agent: Agent) -> bool:
-    return agent.role == AgentRole.LEAD or agent == agent_queries.lead()

@@ -87,7 +87,7 @@ def begin(learnings: Sequence[Learning], *, approved_by: str, now: datetime) -> 
 
     Guidance is the caller's, too, at the end of its transaction.
     """
-    lead = _lead() if learnings else ""
+    lead = _lead(now) if learnings else ""
     for learning in learnings:
         _move(learning, LearningStatus.ACTIVE)
         learning.approved_by = approved_by
@@ -190,6 +190,6 @@ def _remember_rule(learning: Learning) -> None:
         learning.rule_hashes = with_hash(learning.rule_hashes, text_hash(learning.rule))
 
 
-def _lead() -> str:
-    lead = agent_queries.lead()
+def _lead(now: datetime) -> str:
+    lead = agent_queries.lead(now=now)
     return lead.name if lead else ""

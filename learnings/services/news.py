@@ -93,7 +93,7 @@ def tell_of_merges(count: int, week: str, *, now: datetime) -> None:
         f"{count} proposed merge{'s' if count > 1 else ''} of failure groups: titles that"
         " differ in one word, so probably one mistake each. The admin lists them under"
         " Failure groups, Proposed merges; nothing is merged before somebody says so.",
-        to=agent_queries.lead() or team_channel(now=now),
+        to=agent_queries.lead(now=now) or team_channel(now=now),
         dedup_key=f"merges-proposed:{week}",
         now=now,
     )
@@ -104,7 +104,7 @@ def tell_owner(learning: Learning, text: str, *, key: str, now: datetime) -> Non
     named = agent_queries.active_agents().filter(name=learning.owner).first()
     send_message(
         f"Learning {learning.pk} “{plain_line(learning.title)}” {text}",
-        to=named or agent_queries.lead() or team_channel(now=now),
+        to=named or agent_queries.lead(now=now) or team_channel(now=now),
         about=("learning", learning.pk),
         dedup_key=f"learning-{key}",
         now=now,

@@ -102,7 +102,7 @@ class Hearers:
 
     @cached_property
     def _lead(self) -> Agent | None:
-        return agent_queries.lead()
+        return agent_queries.lead(now=self.now)
 
     @cached_property
     def _ceo(self) -> Channel:

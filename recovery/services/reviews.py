@@ -146,27 +146,32 @@ def _dispatched(dispatch: Dispatch, note: str) -> Effect:
 
 
 def _create(pull: Pull, action: str, *, now: datetime) -> Dispatch:
-    """Queue a review for the reviewer; without a fit one it is open to all, never dropped."""
-    reviewer = agent_queries.reviewer()
-    own_work = reviewer is not None and policy_reviews.is_reviewer(pull.author, reviewer.name)
+    """Queue a review for the first reviewer in turn who didn't write it.
+
+    Without one it is open to all but the writer, and never dropped.
+    """
+    name = policy_reviews.agent_name(pull.author)
+    writer = agent_queries.active_agents().filter(name=name).first()
+    reviewers = list(agent_queries.reviewers(now=now))
+    reviewer = next((agent for agent in reviewers if agent != writer), None)
     dispatch = create_dispatch(
         NewDispatch(
             title=_title(pull),
             command=COMMAND,
             payload=_payload(pull, action, revision=1),
             priority=Priority.HIGH,
-            agent=None if own_work else reviewer,
+            agent=reviewer,
             unique_key=pull.key,
         ),
         actor=ACTOR,
         now=now,
     )
-    if own_work and reviewer is not None:
-        dispatch.excluded_agents = [reviewer.pk]
+    if writer is not None:
+        dispatch.excluded_agents = [writer.pk]
         dispatch.save(update_fields=["excluded_agents"])
-        _tell_of_no_reviewer(dispatch, f"{reviewer.name} wrote it and can't review it.", now=now)
-    elif reviewer is None:
-        _tell_of_no_reviewer(dispatch, "There is no reviewer.", now=now)
+    if reviewer is None:
+        why = f"{name} wrote it and can't review it." if reviewers else "There is no reviewer."
+        _tell_of_no_reviewer(dispatch, why, now=now)
     return dispatch
 
 
@@ -223,5 +228,5 @@ def _tell_of_no_reviewer(dispatch: Dispatch, why: str, *, now: datetime) -> None
 
 def tell_somebody(text: str, *, key: str, about: tuple[str, int], now: datetime) -> None:
     """Write to the lead, else into the channel dev, once a `key`."""
-    to = agent_queries.lead() or team_channel(now=now)
+    to = agent_queries.lead(now=now) or team_channel(now=now)
     send_message(text, to=to, priority=Priority.HIGH, about=about, dedup_key=key, now=now)

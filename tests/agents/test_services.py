@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from agents.models import Agent, AgentKey, AgentSession, Channel, Message, Syste
 from agents.services import agents as services
 from agents.services import messages, records
 from agents.services.dispatches import DuplicateKeyError, NewDispatch, create_dispatch
+from agents.services.pauses import pause
 from agents.states import AgentRole, AgentStatus, DispatchStatus, Priority
 from tests.wire import T0
 
@@ -165,12 +167,37 @@ def test_seeding_makes_the_team_once() -> None:
     assert set(Channel.objects.values_list("name", flat=True)) == {"dev", "ceo"}
 
 
-def test_lead_and_reviewer_come_from_the_setting_or_the_role(settings: object) -> None:
-    assert queries.lead() is None
+def in_turn() -> tuple[str, list[str]]:
+    return str(queries.lead(now=T0)), [agent.name for agent in queries.reviewers(now=T0)]
+
+
+def test_lead_and_reviewers_come_from_the_setting_and_the_role(settings: Any) -> None:
+    assert in_turn() == ("None", [])
     services.seed_team(now=T0)
-    assert (str(queries.lead()), str(queries.reviewer())) == ("MAX", "QUINN")
-    settings.EVOX_LEAD = "leo"  # type: ignore[attr-defined]
-    assert str(queries.lead()) == "LEO"
+    assert in_turn() == ("MAX", ["QUINN"])
+    settings.EVOX_LEAD, settings.EVOX_REVIEWER = "leo", "sam"
+    assert in_turn() == ("LEO", ["SAM", "QUINN"])
+    assert [agent.name for agent in Agent.objects.order_by("name") if queries.is_lead(agent)] == [
+        "LEO",
+        "MAX",
+    ]
+
+
+def test_who_is_paused_leads_and_reviews_last(settings: Any) -> None:
+    services.seed_team(now=T0)
+    settings.EVOX_LEAD, settings.EVOX_REVIEWER = "leo", "sam"
+    for name in ("LEO", "SAM"):
+        pause(
+            queries.agent_named(name),
+            until=T0 + timedelta(hours=1),
+            reason="rest",
+            actor="x",
+            now=T0,
+        )
+    assert in_turn() == ("MAX", ["QUINN", "SAM"])
+    assert str(queries.lead(now=T0 + timedelta(hours=1))) == "LEO"
+    pause(None, until=T0 + timedelta(hours=1), reason="all rest", actor="x", now=T0)
+    assert in_turn() == ("LEO", ["SAM", "QUINN"])
 
 
 def test_a_key_is_made_from_the_command_line() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitoring import page_look, page_viewer
+from monitoring import page_look, page_viewer, queries_rolled
 from monitoring.page_cache import FRAGMENTS
 
 
@@ -14,3 +14,5 @@ def _nothing_is_kept(monkeypatch):
     page_look.HELD.forget()
     page_viewer.forget()
     FRAGMENTS.forget()
+    for kept in (queries_rolled._rolled_hours, queries_rolled._pieces, queries_rolled._stretches):
+        kept.cache_clear()

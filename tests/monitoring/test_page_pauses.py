@@ -115,7 +115,7 @@ def test_pauses_cost_the_page_no_query_each(client, now):
     for n in range(10):
         hold(register_agent(f"A{n}", now=now), now)
     hold(world.agent("SAM"), now)
-    assert count() == few
+    assert count() <= few
 
 
 def test_an_end_on_another_day_is_shown_with_its_day():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 import pytest
 
 from agents.clock import db_now
 from agents.models import Agent, AuditEntry, Channel, Dispatch, Message
 from agents.services.dispatches import DuplicateKeyError
+from agents.services.pauses import pause
 from agents.states import AgentRole
 from recovery.models import PullRequest
 from recovery.services import claims, reports, reviews
@@ -225,6 +227,32 @@ def test_nobody_reviews_their_own_work(quinn, team, login):
     assert claims.claim_work(quinn, now=db_now()) == []
     assert "QUINN wrote it" in Message.objects.get(to_agent=team.max).text
     assert take(team.sam, now=db_now()).dispatch.pk == dispatch.pk
+
+
+def test_another_reviewer_reviews_what_the_first_one_wrote(quinn, team):
+    rita = hire("RITA", role=AgentRole.REVIEWER)
+
+    send("opened", user={"login": "quinn"})
+
+    dispatch = Dispatch.objects.get()
+    assert (dispatch.agent, dispatch.excluded_agents) == (rita, [quinn.pk])
+    assert not Message.objects.filter(to_agent=team.max).exists()
+
+
+def test_a_paused_reviewer_gets_no_review_while_another_is_there(quinn, team):
+    rita = hire("RITA", role=AgentRole.REVIEWER)
+    pause(quinn, until=db_now() + timedelta(hours=1), reason="rest", actor="x", now=db_now())
+
+    send("opened")
+
+    assert Dispatch.objects.get().agent == rita
+
+
+def test_a_worker_does_not_review_its_own_work_where_nobody_reviews(team):
+    send("opened", user={"login": "sam[bot]"})
+
+    assert claims.claim_work(team.sam, now=db_now()) == []
+    assert take(team.leo, now=db_now()).dispatch.agent == team.leo
 
 
 def test_without_a_reviewer_the_review_is_open_to_all_and_the_lead_hears(team):
