@@ -22,7 +22,8 @@ from learnings.policy.drafts import REVIEW_AFTER
 from learnings.policy.lasting import with_hash
 from learnings.services import documents
 from learnings.services.guidance import sync_guidance
-from learnings.services.news import announce, announce_revision, tell_owner
+from learnings.services.news import announce, announce_revision
+from learnings.services.owners import News
 from learnings.states import LEARNING_MOVES, TOLD, LearningStatus
 
 BY_HAND = "Retired by hand."
@@ -124,18 +125,17 @@ def resolved(learning: Learning, *, at: datetime) -> None:
     learning.save(update_fields=["status", "watch_since", "resolved_at", *_COUNTERS])
 
 
-def watch(learning: Learning, *, now: datetime) -> None:
-    """It came back to agents that had been told: it is told on, and its owner hears, once."""
+def watch(learning: Learning, *, now: datetime) -> News:
+    """It came back to agents that had been told: it is told on; what its owner has to hear."""
     _move(learning, LearningStatus.WATCH)
     learning.watch_since = now
     learning.save(update_fields=["status", "watch_since"])
     since = learning.recurrence_from or now
-    tell_owner(
-        learning,
-        f"doesn't hold: {learning.exposed_repeats} failures since {since:%Y-%m-%d %H:%M} UTC of"
-        " agents that had been told. Revise its rule, resolve its failures, or retire it.",
+    return News(
+        learning=learning,
+        text=f"doesn't hold: {learning.exposed_repeats} failures since {since:%Y-%m-%d %H:%M} UTC"
+        " of agents that had been told. Revise its rule, resolve its failures, or retire it.",
         key=f"watched:{learning.pk}:{since.isoformat()}",
-        now=now,
     )
 
 

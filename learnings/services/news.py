@@ -1,4 +1,4 @@
-"""What is said about learnings: a post when one is told first, the digest, words to its owner."""
+"""What is said about learnings to all: a post when one is told first, and the digest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from agents import queries as agent_queries
 from agents.errors import NotFoundError
 from agents.models import Channel, Message
 from agents.services.messages import Words, send_message, send_messages, team_channel
-from failures.flags import plain_line
 from learnings.models import Learning
 from learnings.policy.digest import Item, News, digest, many
 from learnings.policy.documents import post
@@ -95,18 +94,6 @@ def tell_of_merges(count: int, week: str, *, now: datetime) -> None:
         " Failure groups, Proposed merges; nothing is merged before somebody says so.",
         to=agent_queries.lead(now=now) or team_channel(now=now),
         dedup_key=f"merges-proposed:{week}",
-        now=now,
-    )
-
-
-def tell_owner(learning: Learning, text: str, *, key: str, now: datetime) -> None:
-    """Write to whoever answers for it, once for each `key`: its owner, else the lead, else #dev."""
-    named = agent_queries.active_agents().filter(name=learning.owner).first()
-    send_message(
-        f"Learning {learning.pk} “{plain_line(learning.title)}” {text}",
-        to=named or agent_queries.lead(now=now) or team_channel(now=now),
-        about=("learning", learning.pk),
-        dedup_key=f"learning-{key}",
         now=now,
     )
 

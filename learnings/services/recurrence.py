@@ -18,7 +18,7 @@ from learnings.models import Learning
 from learnings.policy.lasting import MOST_REPEATS, REPEAT_SPAN, to_watch
 from learnings.services import lifecycle
 from learnings.services.coverage import COVERED
-from learnings.services.news import tell_owner
+from learnings.services.owners import News, tell_owners
 from learnings.services.parts import AT_ONCE, parts
 from learnings.states import LearningStatus
 
@@ -116,6 +116,7 @@ def note_ended(found: Sequence[tuple[int, datetime, bool]], *, now: datetime) ->
     """Begin anew where something was resolved, and tell owners where it came back; the ids."""
     rows = _locked([pk for pk, _, _ in found])
     did: dict[str, list[int]] = {"resolved": [], "regressed": []}
+    news = []
     for pk, at, back in found:
         learning = rows.get(pk)
         if learning is None:
@@ -126,15 +127,19 @@ def note_ended(found: Sequence[tuple[int, datetime, bool]], *, now: datetime) ->
         if back and (learning.regressed_at is None or learning.regressed_at < at):
             learning.regressed_at = now
             learning.save(update_fields=["regressed_at"])
-            tell_owner(
-                learning,
-                f"regressed: what it is about was resolved on {at:%Y-%m-%d %H:%M} UTC,"
-                " and has failed again since.",
-                key=f"regressed:{pk}:{at.isoformat()}",
-                now=now,
-            )
             did["regressed"].append(pk)
+            news.append(_regressed(learning, at))
+    tell_owners(news, of_more="regressed", now=now)
     return did
+
+
+def _regressed(learning: Learning, at: datetime) -> News:
+    return News(
+        learning=learning,
+        text=f"regressed: what it is about was resolved on {at:%Y-%m-%d %H:%M} UTC, and has failed"
+        " again since.",
+        key=f"regressed:{learning.pk}:{at.isoformat()}",
+    )
 
 
 def count_repeats(learnings: Sequence[int]) -> None:
@@ -151,9 +156,10 @@ def watch_repeated(*, now: datetime) -> list[int]:
     )
     rows = _locked(list(over.order_by("id").values_list("id", flat=True)[:AT_ONCE]))
     watched = [row for row in rows.values() if _overdue(row)]
-    for learning in watched:
-        lifecycle.watch(learning, now=now)
-    return [learning.pk for learning in watched]
+    watched.sort(key=lambda learning: -learning.exposed_repeats)
+    news = [lifecycle.watch(learning, now=now) for learning in watched]
+    tell_owners(news, of_more="don't hold", now=now)
+    return sorted(learning.pk for learning in watched)
 
 
 def _overdue(learning: Learning) -> bool:

@@ -19,7 +19,7 @@ from learnings.services import documents, lifecycle
 from learnings.services.coverage import COVERED
 from learnings.services.guidance import sync_guidance
 from learnings.services.locks import wait_for_turn
-from learnings.services.news import tell_owner
+from learnings.services.owners import News, tell_owners
 from learnings.services.parts import AT_ONCE, parts
 from learnings.states import LearningStatus, RevisionStatus
 
@@ -68,14 +68,16 @@ def retire_due(*, all_of_them: bool, now: datetime) -> list[int]:
 def ask_reviews(*, now: datetime) -> list[int]:
     """Ask owners once whether what is past its review shall be told on; the ids."""
     rows = list(review_due(now=now).order_by("review_at").select_for_update(of=("self",))[:AT_ONCE])
-    for row in rows:
-        tell_owner(
-            row,
-            f"is past its review of {row.review_at:%Y-%m-%d}."
+    news = [
+        News(
+            learning=row,
+            text=f"is past its review of {row.review_at:%Y-%m-%d}."
             " Is it still right? Revise or retire it if not; until then it is told on.",
             key=f"review:{row.pk}:{row.review_at.isoformat()}",
-            now=now,
         )
+        for row in rows
+    ]
+    tell_owners(news, of_more="are past their review", now=now)
     asked = [row.pk for row in rows]
     Learning.objects.filter(pk__in=asked).update(review_asked_at=now)
     return asked

@@ -7,10 +7,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from agents.clock import db_now
+from agents.models import Message
 from agents.services.agents import seed_team
 from failures.models import Failure, FailureGroup
 from learnings.models import AnalysisRun, Learning
@@ -19,6 +20,7 @@ from learnings.services.analysis import analyse, sweep
 from learnings.services.guidance import sync_guidance
 from learnings.services.locks import free_slugs
 from learnings.services.news import MOST_POSTS
+from learnings.services.recurrence import watch_repeated
 from learnings.states import Trigger
 from tests.learnings.conftest import NOW
 from tests.learnings.world import World
@@ -302,3 +304,23 @@ def test_without_a_connection_the_run_ends_at_once(monkeypatch):
 
     assert tries == [30]
     assert not Learning.objects.exists()
+
+
+def test_an_owner_of_many_that_do_not_hold_gets_ten_messages_and_one_of_the_rest(world):
+    patterns(world, 15)
+    sweep(now=world.now)
+    own = list(Learning.objects.order_by("id"))
+    for n, learning in enumerate(own):
+        owner = ("LEO", "GONE")[n] if n < 2 else "MAX"
+        Learning.objects.filter(pk=learning.pk).update(exposed_repeats=3 + n, owner=owner)
+
+    with transaction.atomic():
+        watched = watch_repeated(now=world.now + MINUTE)
+
+    assert watched == [learning.pk for learning in own]
+    assert [text.split()[1] for text in world.inbox("LEO")] == [str(own[0].pk)]
+    assert {text.split()[1] for text in world.inbox()} == {str(one.pk) for one in own[5:]}
+    rest = Message.objects.get(to_agent__name="MAX", subject_kind="")
+    numbers = ", ".join(str(own[n].pk) for n in (4, 3, 2, 1))
+    assert rest.text.startswith(f"4 more learnings don't hold: {numbers}. ")
+    assert Message.objects.filter(to_agent__isnull=False).count() == 12
