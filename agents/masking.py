@@ -11,12 +11,13 @@ from itertools import pairwise
 from typing import Any
 
 from agents.masking_bound import MOST, SHORT, bounded, work
+from agents.masking_foreign import mask_foreign, may_hold_foreign
 from agents.masking_headers import has_command, mask_addresses, mask_arguments, mask_headers
 from agents.masking_pairs import mask_pairs, mask_value
 from agents.masking_tokens import mask_tokens, may_hold_token
 from agents.masking_values import lower
 
-_STEPS = (mask_tokens, mask_headers, mask_addresses, mask_arguments, mask_pairs)
+_STEPS = (mask_tokens, mask_headers, mask_addresses, mask_arguments, mask_pairs, mask_foreign)
 _ROUNDS = 5
 """A second round finds nothing, but where the first made two texts meet that were apart."""
 SHORTEST = 8
@@ -46,7 +47,9 @@ def scrub(text: str) -> str:
 
 def _may_hold_secret(text: str) -> bool:
     """Whether any rule is worth trying. An ordinary message costs no more than this."""
-    if "%40" in text or ("@" in text and ("://" in text or "(" in text or "thin:" in text)):
+    if "%40" in text or (
+        "@" in text and ("://" in text or "(" in text or "\\/" in text or "thin:" in text)
+    ):
         return True
     shadow = lower(text)
     return (
@@ -65,6 +68,7 @@ def _may_hold_secret(text: str) -> bool:
         or "identified" in shadow
         or (("-p" in shadow or "-u" in shadow or "-a" in shadow) and has_command(shadow))
         or may_hold_token(text)
+        or (not text.isascii() and may_hold_foreign(shadow))
     )
 
 

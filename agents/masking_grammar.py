@@ -25,8 +25,8 @@ _QUOTED = (
     r"|%27(?:[^%\s']|%(?!27))*+%27"
 )
 _BARE = (
-    r"(?:[^\s\"'`,;&<>(){}\[\]|\\%]|%(?!2[267]|0a|0d|20|3b|7d)|\\(?![nrtbfu\"'`\\])"
-    r"|&(?=[^\s\"'`&=;]{1,30}(?:[\s;\"'`]|$))){1,200}+"
+    r"(?:[^\s\"'`,;&<>(){}\[\]|\\%\x1b\u201d\xbb\u3002\uff0c]|%(?!2[267]|0a|0d|20|3b|7d)|\\(?![nrtbfu\"'`\\])"
+    r"|&(?!amp;|lt;|gt;|quot;|apos;|#)(?=[^\s\"'`&=;]{1,30}(?:[\s;\"'`]|$))){1,200}+"
 )
 _SEPARATOR = (
     r"\??\s{0,3}(?::=|=>|[=!]==?|=|%3d|%3a"
@@ -38,10 +38,12 @@ _SEPARATOR = (
     # .password("…"), setPassword("…")
     r"|\((?=[\"'])"
 )
-_BLANK_SEPARATOR = r"[\"']?,?[ \t]{1,4}+"
+_BLANK_SEPARATOR = r"(?:[\"']?,?[ \t]{1,4}+|,(?=\\{0,7}[\"']))"
 _WRAP = r"(?:(?:secret)?(?:str|bytes|string(?:::from)?|some|buffer\.from|atob)\((?=[\"'b]))?"
 _VALUE = (
-    rf"(?:\s{{0,40}}+[bruf]{{0,2}}(?P<quoted>{_QUOTED})|(?P<bare>{_BARE})"
+    rf"(?:\s{{0,40}}+(?P<list>\[\s{{0,3}}+)?+[bruf]{{0,2}}(?P<quoted>{_QUOTED})"
+    # Go writes a header's values in brackets.
+    rf"|(?:\[(?=[a-z_.+/=-]{{0,60}}[0-9][^\]\[\s\"']{{4,200}}\]))?+(?P<bare>{_BARE})"
     r"|(?P<cut>\\{0,7}[\"'`][^\s\"'`\\]{1,200}+))"
 )
 
@@ -50,15 +52,15 @@ def _following(separator: str) -> str:
     return (
         rf"(?P<tail>{TAIL})"
         rf"(?:>(?P<element>[^<\n]{{1,500}}+)(?=</)|"
-        r"(?:\\{0,7}[\"'`]\]?|%22|%27|&quot;)?+"
+        r"(?:\\{0,7}[\"'`]\]?|%22|%27|&quot;|\ \[(?:none|\*{1,20}[^\]\n]{0,8})\])?+"
         rf"(?P<sep>{separator})(?P<gap>[ \t]*+(?:[|>][-+]?[ ]*\n\s*+)?){_WRAP}{_VALUE})"
     )
 
 
 FOLLOWING = re.compile(_following(_SEPARATOR))
-BLANK_NEXT = re.compile(rf"{TAIL}[\"'`\\]{{0,3}},?[ \t]")
+BLANK_NEXT = re.compile(rf"{TAIL}[\"'`\\]{{0,3}}(?:,?[ \t]|,\\{{0,7}}[\"'])")
 BLANK = re.compile(_following(_BLANK_SEPARATOR))
-_MASKED = r"(?!\s{0,40}[bruf]{0,2}\\{0,7}[\"'`%27]{0,3}\[[a-z-]{1,40}\])"
+_MASKED = r"(?!\s{0,40}(?:\[\s{0,3})?[bruf]{0,2}\\{0,7}[\"'`%27]{0,3}\[[a-z-]{1,40}\])"
 
 
 # What was masked before is passed over without a look at it.

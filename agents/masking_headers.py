@@ -8,7 +8,14 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from agents.masking_values import Style, is_mixed, is_secret, looks_random, lower
+from agents.masking_values import (
+    Style,
+    is_mixed,
+    is_password_in_url,
+    is_secret,
+    looks_random,
+    lower,
+)
 
 _GAP = r"(?:\s|%20|\+){1,3}"
 _SCHEME = (
@@ -22,10 +29,12 @@ _AUTHORIZATION = re.compile(
 )
 _OF_MANY_PARTS = ("digest", "hawk", "oauth", "aws4-hmac-sha256")
 _PARTS = re.compile(r"[^\n`\\']*+")
-_BEARER = re.compile(rf"bearer{_GAP}(?P<value>[a-z0-9._~+/=-]{{8,}}+)")
+_BEARER = re.compile(rf"bearer{_GAP}(?P<value>[a-z0-9._~+/-]{{8,}}+={{0,2}})(?![=\w])")
 _BASIC = re.compile(rf"basic{_GAP}(?P<value>[a-z0-9+/]{{8,}}+={{0,2}})")
 _COOKIE = re.compile(
-    r"(?:cookie(?:\\{0,7}[\"'](?:\]|,(?=\s?[bruf]?[\"']))?)?+\s{0,3}(?:[:=]|=>|(?<=,)|(?=[\"']))|-(?<=\s-)b)\s{0,3}\[?"
+    r"(?:cookie(?:\\{0,7}[\"'](?:\]|,(?=\s?[bruf]?[\"']))?)?+\s{0,3}(?:[:=]|=>|(?<=,)|(?=[\"'])"
+    r"|(?<=<cookie )(?=\w))"
+    r"|-(?<=\s-)b)\s{0,3}\[?"
     r"(?:[bruf]?\\{0,7}[\"'`])?+(?P<value>"
     r"[\w.!#$%&*+^|~-]{1,100}=[^\s;\"'`\\]*+"
     r"(?:;\s{0,2}[\w.!#$%&*+^|~-]{1,100}+(?:=[^\s;\"'`\\]*+(?:\ [0-9][^;\"'`\\\n]{1,40})?)?)*+"
@@ -35,12 +44,20 @@ _AUTH_PAIR = re.compile(
     r"auth\s?=\s?\(\s?[\"'][^\"'\n]{0,100}+[\"'],\s?[\"'](?P<value>[^\"'\n]{1,200}+)[\"']"
 )
 _COOKIE_PAIR = re.compile(r"([\w.!#$%&*+^|~-]{1,100})=([^\s;\"'`\\]+)")
-_ATTRIBUTES = frozenset(
-    {"path", "domain", "expires", "max-age", "samesite", "priority", "version", "comment"}
+_HARMLESS = frozenset(
+    """
+    path domain expires max-age samesite priority version comment theme lang language locale
+    timezone tz country currency consent color_scheme color-mode
+    """.split()  # noqa: SIM905
 )
-_IN_URL = re.compile(
-    r"://(?P<user>[^\s/?#\"'<>@:\\]{0,200}+)(?::(?P<value>[^\s\"'<>/\\]{1,300})(?<!@))?@(?=[\w\[.%-])"
+"""Attributes of cookies, and the names of those that keep what people like to see."""
+_COOKIE_DICT = re.compile(r"cookies?[\"']?\s{0,3}[:=]\s{0,3}\{(?P<value>[^{}]{8,2000}+)")
+_COOKIE_IN_DICT = re.compile(r"(:\s{0,3}\\{0,7}([\"']))([\w.%+/=-]{16,500}+)(?=\\{0,7}\2)")
+_AUTHORITY = (
+    r"(?P<user>[^\s/?#\"'<>@:\\]{0,200}+)(?::(?P<value>[^\s\"'<>/\\]{0,300})(?<!@))?@(?=[\w\[.%-])"
 )
+_IN_URL = re.compile(f"://{_AUTHORITY}")
+_IN_ESCAPED_URL = re.compile(rf":(?:\\{{1,4}}/){{2}}{_AUTHORITY}")
 # A password in a database's address may hold a slash that should have been escaped.
 _IN_DSN = re.compile(
     r"(?:sql|postgres|mariadb|rediss?|mongodb|srv|amqps?|asyncpg|psycopg[23]?)://[^\s/:@\"'<>]{0,100}+:"
@@ -52,12 +69,12 @@ _IN_ENCODED_URL = re.compile(
 _DSN = re.compile(r"(?<![\w.-])[\w.-]{1,64}+:(?P<value>[^\s@/\"']{1,128}+)@(?:tcp|unix)\(")
 _ORACLE = re.compile(r"thin:[\w$#]{1,64}+/(?P<value>[^\s@/\"']{1,128}+)@")
 _GLUED_P = ("mysql", "mariadb", "sshpass", "mongo", "sqlcmd", "clickhouse", "7z ", "zip ")
-_SPACED_P = ("sshpass", " login", "mongo", "sqlcmd", "redis-cli", "ldap", "bcp ")
+_SPACED_P = ("sshpass", "twine", " login", "mongo", "sqlcmd", "redis-cli", "ldap", "bcp ")
 _USERS = ("curl", "wget", "http ", "https ", "svn ", "ldap")
 _COMMANDS = tuple(sorted({*_GLUED_P, *_SPACED_P, *_USERS}))
 _ARGUMENT = (
     r"-(?<![\w-]-)(?:"
-    r"(?:u|-user|-proxy-user)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
+    r"(?:u|-user|-proxy-user)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:<\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
     r"|[pa](?P<gap>\s|[\"'],?\s?[\"']?)?[\"']?(?P<value>[^\s\"']{3,200}+))|(?P<command>"
 )
 _CAREFULLY = 300
@@ -82,6 +99,7 @@ def mask_headers(text: str) -> str:
         text = _mask(_AUTH_PAIR, text, _password)
     if "cookie" in shadow or ("curl" in shadow and " -b" in shadow):
         text = _mask(_COOKIE, text, _cookie)
+        text = _mask(_COOKIE_DICT, text, _cookie_dict)
     return text
 
 
@@ -91,6 +109,8 @@ def mask_addresses(text: str) -> str:
         if "://" in text:
             text = _mask(_IN_URL, text, _url)
             text = _mask(_IN_DSN, text, _password)
+        if "\\/" in text:
+            text = _mask(_IN_ESCAPED_URL, text, _url)
         if "@tcp(" in text or "@unix(" in text:
             text = _mask(_DSN, text, _password)
         if "thin:" in text:
@@ -208,7 +228,7 @@ def _basic(text: str, match: re.Match[str]) -> Found:
 def _cookie(text: str, match: re.Match[str]) -> Found:
     def replace(pair: re.Match[str]) -> str:
         name, value = pair[1], pair[2]
-        if name.lower() in _ATTRIBUTES or len(value) < 6 or value.startswith(("[", "$", "<", "{")):
+        if name.lower() in _HARMLESS or len(value) < 6 or value.startswith(("[", "$", "<", "{")):
             return pair[0]
         return f"{name}=[cookie]"
 
@@ -219,8 +239,18 @@ def _cookie(text: str, match: re.Match[str]) -> Found:
     return (start, end, masked) if masked != text[start:end] else None
 
 
+def _cookie_dict(text: str, match: re.Match[str]) -> Found:
+    def replace(pair: re.Match[str]) -> str:
+        return f"{pair[1]}[cookie]" if looks_random(pair[3]) else pair[0]
+
+    start, end = match.span("value")
+    masked = _COOKIE_IN_DICT.sub(replace, text[start:end])
+    return (start, end, masked) if masked != text[start:end] else None
+
+
 def _url(text: str, match: re.Match[str]) -> Found:
-    if match["value"] is not None:
-        return _password(text, match)
+    if match["value"] and match["value"] not in {"x", "x-oauth-basic"}:
+        start, end = match.span("value")
+        return (start, end, "[password]") if is_password_in_url(text[start:end]) else None
     start, end = match.span("user")
     return (start, end, "[token]") if end - start > 15 and looks_random(text[start:end]) else None

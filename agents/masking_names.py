@@ -30,7 +30,7 @@ _OTHER_THING = re.compile(
     r"|prefix|regex|pattern|label|placeholder|input|form|view|message|msg|help|tests?|date|time"
     r"|timeout|created|updated|backend|handler|func|function|service|middleware|validators?"
     r"|strength|history|info|metadata|location|owner|per|line|column|start|offset|stream"
-    r"|words?|list|s|map|args?|lookup|generator|factory|cache|bucket|group)\Z"
+    r"|headers?|params?|words?|list|s|map|args?|lookup|generator|factory|cache|bucket|group)\Z"
 )
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _SHORT = frozenset({"pass", "pwd", "auth", "sig"})
@@ -39,6 +39,7 @@ _GLUED = re.compile(
     r"(?:db|user|my|root|admin|smtp|mail|redis|mysql|pg|ftp|proxy|http|basic|key|store|trust|ssh"
     r"|sudo|vault|login|rabbit|mongo|ldap|kafka|old|new|require|\\[nrt])\Z"
 )
+_QUERY = ("?", "&")
 _WHOSE_KEY = re.compile(
     r"(api|app|access|secret|private|auth|encryption|encrypt|signing|master|account|shared"
     r"|sharedaccess|service|client|deploy|ssh|storage|webhook|hmac|aes|license|subscription"
@@ -66,10 +67,30 @@ def kind_of(text: str, start: int, word: str, tail: str) -> str | None:
         whose = _WHOSE_KEY.search(text[max(0, start - 14) : start].lower())
         if whose:
             return f"{whose[1]}-key"
-        return "key" if text[start].isupper() and text[start - 1 : start] == "_" else None
+        before = text[start - 1 : start]
+        return "key" if before in _QUERY or (text[start].isupper() and before == "_") else None
+    if word == "secret" and _FOREIGN_SECRET.search(text[max(0, start - 9) : start].lower()):
+        return None
     if word in _SHORT and not _is_word(text, start):
         return None
     return _KINDS.get(word[:4]) or _KINDS.get(word[:3], word)
+
+
+_AWS_SECRET = re.compile(r"secret[_\- ]?access[_\- ]?key")
+_FOREIGN_SECRET = re.compile(r"(?:existing|pull|tls)[_-]?\Z")
+_OWN_SECRET = re.compile(
+    r"(?:jwt|client|app|api|auth|session|cookie|webhook|signing|shared|consumer|oauth|hmac)[_-]?\Z"
+)
+
+
+def is_aws_secret(name: str) -> bool:
+    """Whether the name is the one that AWS gives the longer half of its keys."""
+    return _AWS_SECRET.search(name.lower()) is not None
+
+
+def is_own_secret(text: str, start: int) -> bool:
+    """Whether the `secret` at `start` is what signs, and no name of a store's entry."""
+    return _OWN_SECRET.search(text[max(0, start - 9) : start].lower()) is not None
 
 
 def _is_word(text: str, start: int) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from agents.masking_grammar import BLANK, BLANK_NEXT, FOLLOWING, coarse, finder
-from agents.masking_names import WORDS, kind_of
+from agents.masking_names import WORDS, is_aws_secret, is_own_secret, kind_of
 from agents.masking_values import (
     Style,
     is_mixed,
@@ -22,7 +22,7 @@ from agents.masking_values import (
 )
 
 _SPOKEN = frozenset({"password", "identified by"})
-_SETTING = frozenset({"env", "arg", "set", "setx", "put"})
+_SETTING = frozenset({"env", "arg", "set", "setx", "put", "setenv", "define", "#define"})
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
 _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
@@ -32,6 +32,11 @@ _CALLED = re.compile(r"(?<=[\w.])[({\[]|(?<==)[\"'{]")
 """Code goes on: a call, an index, another argument."""
 _NAME_OF_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _LONE = frozenset(" \t\n,;{(")
+_FIRST_ARGUMENT = re.compile(r"[({]\s{0,3}\\{0,7}[\"'][\w.-]{0,40}\Z")
+_QUOTED_NAME = re.compile(r"[\"'][\w.-]{0,40}\Z")
+_IS_DJANGO = re.compile(r"(?=[0-9a-f]*[g-z])(?=[a-z]*[0-9])[0-9a-z]{24,64}")
+_PHRASE = re.compile("-.*-|[a-z][0-9]{2}\\Z")
+_FRAGMENT = re.compile(r"#[/a-z][a-z_/-]*\Z")
 _OF_PARSERS = re.compile(r"(?:expected|invalid|unknown|bad|next|last|illegal|token|near)[ \t]\Z")
 _BY_CHANCE: dict[str, Callable[[str], bool]] = {
     "signature": is_signature,
@@ -90,6 +95,7 @@ def mask_value(name: str, value: str) -> str | None:
     for match in finder(tuple(WORDS)).finditer(shadow):
         kind = kind_of(name, match.start(), match[0], name[match.end() :])
         if kind is not None and kind not in _BY_CHANCE:
+            kind = _exactly(kind, name, value)
             return f"[{kind}]" if is_secret(value, kind, Style.QUOTED, last=True) else None
     return None
 
@@ -107,17 +113,25 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
     if kind is None:
         return None
     style = _style(match, sep)
-    if not _is_value(text, name, kind, style, sep, (start, end)):
+    if style is Style.TIGHT and text[name.start()].isupper() and name.end() - name.start() > 1:
+        style = Style.VARIABLE if text[name.end() - 1].isupper() else style
+    if not _is_value(text, name, match, kind, style):
         return None
     if style is not Style.QUOTED:
         end = _whole_end(text, name.start(), sep, start, end)
-    return kind, start, end
+    named = text[max(0, name.start() - 16) : match.end("tail")]
+    return _exactly(kind, named, text[start:end]), start, end
+
+
+def _exactly(kind: str, name: str, value: str) -> str:
+    return "aws-secret-key" if len(value) == 40 and is_aws_secret(name) else kind
 
 
 def _is_value(
-    text: str, name: re.Match[str], kind: str, style: Style, sep: str, span: tuple[int, int]
+    text: str, name: re.Match[str], match: re.Match[str], kind: str, style: Style
 ) -> bool:
-    start, end = span
+    sep = match["sep"] or ""
+    start, end = _inside_quotes(text, match)
     value = text[start:end]
     if style is not Style.QUOTED:
         value = value.rstrip(".:;,")
@@ -126,11 +140,27 @@ def _is_value(
     last = _LAST.match(text, end) is not None and (
         style is not Style.SPACED or _starts_line(text, name.start())
     )
+    if kind == "secret" and style is Style.COLON and last and _PHRASE.search(value):
+        style = Style.TIGHT if is_own_secret(text, name.start()) else style
+    if match["list"] and (" " in value or is_name(value)):
+        # Messages about the field.
+        return False
     if not is_secret(value, kind, style, last=last):
         return False
     if kind in _BY_CHANCE:
-        return style in {Style.TIGHT, Style.QUOTED} and _BY_CHANCE[kind](value)
+        sure = style in {Style.TIGHT, Style.VARIABLE, Style.QUOTED}
+        return sure and _is_by_chance(text, name, kind, value)
     return _fits(text, name, kind, style, sep, value)
+
+
+def _is_by_chance(text: str, name: re.Match[str], kind: str, value: str) -> bool:
+    if kind == "key" and text[name.start() - 1] != "_":
+        return len(value) > 19 and "/" not in value and _BY_CHANCE[kind](value)
+    if kind == "session" and text[name.start() : name.end()] == "sessionid":
+        return _BY_CHANCE[kind](value) or _IS_DJANGO.fullmatch(value) is not None
+    if kind == "session" and text[name.start() - 1] in "PJpj":
+        return len(value) > 15 and value.isalnum() and looks_random(value)
+    return _BY_CHANCE[kind](value)
 
 
 def _is_argument(text: str, name: re.Match[str], match: re.Match[str], value: str) -> bool:
@@ -140,9 +170,12 @@ def _is_argument(text: str, name: re.Match[str], match: re.Match[str], value: st
         return False
     if "--" in text[max(0, begin - 40) : begin]:
         return True
+    if text[begin - 1] != "_" and name[0] not in _SPOKEN:
+        first = _FIRST_ARGUMENT.search(text, max(0, begin - 60), begin) is not None
+        return looks_random(value) and (first or (len(value) > 11 and is_mixed(value)))
     if text[begin].isupper():
         return not _NAME_OF_VARIABLE.match(value)
-    return not is_name(value)
+    return not is_name(value) or is_mixed(value)
 
 
 def _inside_quotes(text: str, match: re.Match[str]) -> tuple[int, int]:
@@ -197,15 +230,19 @@ def _after_blank_in_line(shadow: str, name: re.Match[str], begin: int) -> re.Mat
     start = before.pop() if inside and before else ""
     option = start.lstrip("\"'[(").startswith("--") or start == "require"
     spoken = name[0] in _SPOKEN
-    if not (option or spoken or start.endswith("_") or (before and before[-1] in _SETTING)):
+    in_quotes = _QUOTED_NAME.search(shadow, max(0, begin - 45), begin) is not None
+    setting = bool(before) and before[-1] in _SETTING
+    if not (option or spoken or start.endswith("_") or setting or in_quotes):
         return None
     match = BLANK.match(shadow, name.end())
-    if match is None or option or (before and before[-1] in _SETTING):
+    if match is None or option or setting:
         return match
+    if start.endswith("_") and "," not in match["sep"]:
+        return None
     quoted = match.lastgroup == "quoted"
-    if start.endswith("_"):
+    if "," in match["sep"] and (start.endswith("_") or in_quotes):
         # A call with the name of a variable and its value.
-        return match if quoted and "," in match["sep"] else None
+        return match if quoted else None
     if quoted:
         return match if shadow[match.start("quoted")] == "'" and not match["tail"] else None
     return match if len(before) > 1 and before[-2] in {"login", "user"} else None
@@ -234,6 +271,9 @@ def _whole_end(text: str, begin: int, sep: str, start: int, end: int) -> int:
         end = _end_of(_MORE_OF_VARIABLE, text, end)
     elif end - start >= 200:
         end = _end_of(_MORE, text, end)
+    if "#" in text[start:end] and text[begin - len(_name_before(text, begin)) - 1] in "?&":
+        fragment = _FRAGMENT.search(text, start, end)
+        end = fragment.start() if fragment else end
     while text[end - 1] in ".:;," and (end == len(text) or text[end].isspace()):
         end -= 1
     return max(end, start + 1)
@@ -247,6 +287,10 @@ def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
 def _starts_line(text: str, at: int) -> bool:
     """Whether the name around `at` begins a line, or follows what sets a variable."""
     head = text[max(0, at - 60) : at]
-    name = _NAME_BEFORE.match(head[::-1])
-    before = head[: len(head) - (name.end() if name else 0)]
+    before = head[: len(head) - len(_name_before(text, at))]
     return not before or before[-1] == "\n" or before.endswith(("export ", "-e ", "ENV ", "set "))
+
+
+def _name_before(text: str, at: int) -> str:
+    name = _NAME_BEFORE.match(text[max(0, at - 60) : at][::-1])
+    return name[0] if name else ""

@@ -10,6 +10,7 @@ class Style(Enum):
     """How a value stands beside its name, which says how likely it is the value itself."""
 
     QUOTED = "quoted"
+    VARIABLE = "variable"  # NAME=value
     TIGHT = "tight"  # name=value
     SPACED = "spaced"  # name = value
     COLON = "colon"  # name: value
@@ -50,7 +51,7 @@ _STAND_IN = re.compile(
     | :|-[A-Za-z] | \#[0-9a-fA-F]{3,8}$ | \[[\w .:-]*\]+$ | \(\w* | @\w+@?$ | !\w+$ | ENC\[
     | (?:vault|op|ssm|arn|secret|awssm|gcpsm|file|https?|env|enc):
     | (?:[Yy]our|YOUR|[Ii]nsert|INSERT|[Rr]eplace|REPLACE|[Ee]nter|ENTER)[-_ ]?[A-Za-z_ -]*$
-    | .*(?:\*{3}|•{2}|…|xxxx|XXXX|<[a-z_ -]+>|\.\.\.$|\$\{\{?|%[sdr]|\{\w*\})
+    | .*(?:\*{3}|•{2}|…|xxxx|XXXX|<[a-z_ -]+>|\.\.\.$|\$\{\{?|%[sdr](?![A-Za-z0-9])|\{\w*\})
     | [*xX.\-_?\#•0=~]+$""",
     re.VERBOSE,
 )
@@ -84,6 +85,14 @@ def lower(text: str) -> str:
     return text.replace("İ", "i").lower()
 
 
+_SURE = frozenset({Style.QUOTED, Style.TIGHT, Style.VARIABLE})
+_PART = re.compile("[-_]")
+_MADE_UP = re.compile(r"(?:fake|dummy|example|sample|placeholder|change|not|some|todo|a|the)[-_]")
+_OF_CODE = frozenset(
+    {"token", "credential", "data-key", "session-key", "storage-key", "app-key", "server-key"}
+    | {"client-key", "account-key", "service-key", "shared-key", "admin-key"}
+)
+"""Kinds of which code names the entries, too: storageKey: "my-app-theme"."""
 _ENOUGH = 400
 """So many characters of a value are judged."""
 
@@ -105,6 +114,23 @@ def is_secret(value: str, kind: str, style: Style, *, last: bool) -> bool:
     if kind == "password":
         return _is_password(value, style, last=last)
     return _is_token(value, kind, style)
+
+
+_PASSWORDS_OF_NOBODY = frozenset(
+    """
+    password passwd pass pwd passphrase token your-password your_password
+    user username redacted masked hidden filtered removed none null undefined
+    """.split()  # noqa: SIM905
+)
+
+
+def is_password_in_url(value: str) -> bool:
+    """Whether what stands in an address before the `@` is a password, and no stand-in for one."""
+    if len(value) < 3 or not _ALNUM.search(value) or _STAND_IN.match(value):
+        return False
+    if value.lower() in _PASSWORDS_OF_NOBODY:
+        return False
+    return len(value) > 3 if value.isdigit() else not _VERSION.match(value)
 
 
 def _is_code(value: str, kind: str) -> bool:
@@ -130,19 +156,34 @@ def _is_password(value: str, style: Style, *, last: bool) -> bool:
     if _WORDS.match(value):
         return _is_word_for_password(value, style, last=last)
     if _NUMBER.match(value) or _VERSION.match(value):
-        return value.isdigit() and len(value) > 3 and style in {Style.QUOTED, Style.TIGHT}
+        sure = style in _SURE or (style is Style.COLON and last and len(value) > 5)
+        return sure and value.isdigit() and len(value) > 3
     if style is Style.WORD:
         return bool(_DIGIT.search(value)) and not value[0].isdigit()
     return True
 
 
 def _is_word_for_password(value: str, style: Style, *, last: bool) -> bool:
-    named = bool(_NAMES.search(value))
+    plain = not _NAMES.search(value) or _is_coined(value) or _is_phrase(value, style)
     if style is Style.QUOTED:
-        return not named or _is_coined(value)
-    if "_" in value or style is Style.WORD or (named and not _is_coined(value)):
+        return plain
+    if style is Style.VARIABLE:
+        return plain or value.isalpha()
+    if "_" in value or style is Style.WORD or not plain:
         return False
     return style is Style.TIGHT or (last and value.islower() and len(value) > 4)
+
+
+def _is_phrase(value: str, style: Style) -> bool:
+    """Whether it is three words or more that people joined to a secret, my-super-secret-key.
+
+    Three with underscores are also what code calls a variable, but not beside a NAME in capitals.
+    """
+    if style not in _SURE or _MADE_UP.match(value.lower()):
+        return False
+    if style is Style.VARIABLE:
+        return len(_PART.findall(value)) > 1
+    return value.count("-") > 1 and "." not in value
 
 
 def _is_coined(value: str) -> bool:
@@ -151,14 +192,15 @@ def _is_coined(value: str) -> bool:
 
 
 def _is_token(value: str, kind: str, style: Style) -> bool:
+    phrase = _is_phrase(value, style) and (style is Style.VARIABLE or kind not in _OF_CODE)
     if _WORDS.match(value):
-        sure = style in {Style.QUOTED, Style.TIGHT} and kind == "secret" and value.islower()
+        sure = style in _SURE and kind == "secret" and value.islower()
         plain = not _NAMES.search(value) or _is_coined(value)
         plain = plain and "_" not in value and "." not in value
-        return (sure and plain and len(value) > 5) or _is_random(value)
+        return (sure and plain and len(value) > 5) or phrase or _is_drawn(value, style)
     if _NUMBERED.match(value):
-        sure = style in {Style.QUOTED, Style.TIGHT} and kind == "secret"
-        return (sure and len(value) > 5 and "_" not in value) or _is_random(value)
+        sure = style in _SURE and kind == "secret"
+        return (sure and len(value) > 5 and "_" not in value) or phrase or _is_drawn(value, style)
     if _NUMBER.match(value) or _VERSION.match(value) or _FILE.match(value):
         return len(value) > 15 and value.isdigit()
     if len(value) < 6 or len(_ALNUM.findall(value[:12])) < 4:
@@ -175,6 +217,12 @@ def _is_random(value: str) -> bool:
     if letters < 3 * len(pieces) or len(_DIGIT.findall(value)) * 10 > len(value):
         return True
     return len(_VOWEL.findall(value)) * 5 < letters
+
+
+def _is_drawn(value: str, style: Style) -> bool:
+    if _is_random(value):
+        return True
+    return style in _SURE and len(value) > 9 and 2 * len(value) <= 5 * len(_PIECE.findall(value))
 
 
 def is_signature(value: str) -> bool:
