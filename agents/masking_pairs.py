@@ -24,7 +24,7 @@ from agents.masking_values import (
 _SPOKEN = frozenset({"password", "identified by"})
 _SETTING = frozenset({"env", "arg", "set", "setx", "put", "setenv", "define", "#define"})
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
-_MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\]*+")
+_MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\\x1b]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
 _NAME_BEFORE = re.compile(r"[\w.\-]*")
 _SETTER = re.compile(r"(?:\bset_?|\bwith_?|\.)\Z", re.IGNORECASE)
@@ -172,7 +172,7 @@ def _is_argument(text: str, name: re.Match[str], match: re.Match[str], value: st
         return True
     if text[begin - 1] != "_" and name[0] not in _SPOKEN:
         first = _FIRST_ARGUMENT.search(text, max(0, begin - 60), begin) is not None
-        return looks_random(value) and (first or (len(value) > 11 and is_mixed(value)))
+        return looks_random(value) and len(value) > 9 and (first or is_mixed(value))
     if text[begin].isupper():
         return not _NAME_OF_VARIABLE.match(value)
     return not is_name(value) or is_mixed(value)

@@ -38,12 +38,14 @@ _AWS_SECRET = re.compile(r"[A-Za-z0-9/+]{40,}+(?![A-Za-z0-9=])")
 
 
 _LONG = re.compile(r"[A-Za-z0-9_.-]{16,}+")
+# What starts with a dash, and hints of texts that are let pass for another word.
+_KNOWN_BY_MORE = re.compile("^-|hook|office|discord|(?i:secret)|AKIA|ASIA")
 _HINT = re.compile(
     "|".join(
         re.escape(hint) + ("[0-9a-f]{8}" if hint in {"SK", "AC"} else "")
         for rule in TOKEN_RULES
         for hint in rule.hints
-        if re.fullmatch(r"[A-Za-z0-9_.-]{2,}", hint) and not hint.startswith("-")
+        if re.fullmatch(r"[A-Za-z0-9_.-]{2,}", hint) and not _KNOWN_BY_MORE.search(hint)
     )
 )
 
@@ -63,16 +65,12 @@ def may_hold_token(text: str) -> bool:
         return True
     runs = " ".join(_LONG.findall(text))
     if not _DIGIT.search(runs):
-        return _HINT_OF_LETTERS.search(runs) is not None or (
-            ".com" in text and ("hooks.slack" in text or "office" in text)
-        )
+        return _HINT_OF_LETTERS.search(runs) is not None or ("hook" in text and ".com" in text)
     return (
         _HINT.search(runs) is not None
         or _OWN.search(text) is not None
-        or "webhook" in text
+        or "hook" in text
         or "/services/T" in text
-        or "hooks.slack" in text
-        or "office.com" in text
     )
 
 

@@ -116,6 +116,7 @@ def is_secret(value: str, kind: str, style: Style, *, last: bool) -> bool:
     return _is_token(value, kind, style)
 
 
+_NAME_IN_CAPITALS = re.compile(r"[A-Z]+(?:_[A-Z]+)+\Z")
 _PASSWORDS_OF_NOBODY = frozenset(
     """
     password passwd pass pwd passphrase token your-password your_password
@@ -128,7 +129,7 @@ def is_password_in_url(value: str) -> bool:
     """Whether what stands in an address before the `@` is a password, and no stand-in for one."""
     if len(value) < 3 or not _ALNUM.search(value) or _STAND_IN.match(value):
         return False
-    if value.lower() in _PASSWORDS_OF_NOBODY:
+    if value.lower() in _PASSWORDS_OF_NOBODY or _NAME_IN_CAPITALS.match(value):
         return False
     return len(value) > 3 if value.isdigit() else not _VERSION.match(value)
 

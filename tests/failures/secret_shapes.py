@@ -114,6 +114,17 @@ def _sendgrid(rng: random.Random) -> str:
     return "SG." + some(rng, 22, URLSAFE) + "." + some(rng, 43, URLSAFE)
 
 
+def _letters(prefix: str, length: int) -> Made:
+    return lambda rng: prefix + "".join(rng.choices(string.ascii_letters, k=length))
+
+
+def _teams_hook(rng: random.Random) -> str:
+    """Of both hosts, the older one's first."""
+    guid = "-".join(some(rng, length, HEX) for length in (8, 4, 4, 4, 12))
+    host = rng.choice(["outlook.office" + ".com/webhook", "x.webhook.office" + ".com/webhookb2"])
+    return f"https://{host}/{guid}@{guid}/IncomingWebhook/{some(rng, 32, HEX)}/{guid}"
+
+
 TOKENS: dict[str, tuple[str, Made]] = {
     "aws": ("aws-access-key", lambda rng: rng.choice(["AK", "AS"]) + "IA" + some_upper(rng, 16)),
     "github": ("github-token", _github),
@@ -133,6 +144,10 @@ TOKENS: dict[str, tuple[str, Made]] = {
     "twilio": ("twilio-key", _shape("S" + "K", 32, HEX)),
     "telegram": ("telegram-token", _telegram),
     "hugging face": ("huggingface-token", _shape("hf_", 34)),
+    "hugging face letters": ("huggingface-token", _letters("hf_", 34)),
+    "stripe letters": ("stripe-key", _letters("sk_" + "live_", 24)),
+    "google service": ("google-oauth", _shape("ya29.c.b0A", 80, URLSAFE)),
+    "teams webhook": ("webhook", _teams_hook),
     "linear": ("linear-key", _shape("lin_" + "api_", 40)),
     "discord webhook": ("discord-webhook", _discord_hook),
     "jwt": ("jwt", _jwt),
@@ -367,6 +382,27 @@ password = '''{password}'''
 csrfmiddlewaretoken={secret}
 JSESSIONID={secret}
 x-amz-security-token: {secret}
+<RequestsCookieJar[<Cookie sessionid={secret} for h/>]>
+cookies={'theme': 'dark', 'sid': '{hex}'}
+PHPSESSID={hex}
+<QueryDict: {'user': ['sam'], 'password': ['{password}']}>
+{"X-Api-Key":["{secret}"]}
+map[Accept:[*/*] X-Api-Key:[{secret}]]
+AWS Secret Access Key [None]: {secret}
+setenv API_TOKEN {secret}
+#define API_TOKEN "{secret}"
+setProperty("password", "{secret}");
+Map.of("accessToken","{secret}")
+headers.put("X-Api-Key", "{secret}")
+https://x.example/v1?q=a&key={secret}
+https:\\/\\/sam:{password}@x.example\\/v1
+https://{secret}:x-oauth-basic@git.example.com/r.git
+twine upload -u sam -p {password} dist/*
+пароль от базы: {password}
+密码: {password}
+contraseña: {password}
+mot de passe : {password}
+パスワード「」。トークン: {secret}
 """.strip().split("\n")
 """Where secrets without a shape of their own stand; in each `\\n` is a new line."""
 

@@ -91,6 +91,12 @@ def pem_texts() -> list[str]:
         shapes.quote(whole),
         f"ValueError: no key: {whole!r}",
         whole.replace("-----\n", "-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB\n\n", 1),
+        "\n".join(f"#12 0.101 {line}" for line in lines),
+        "\n".join(f"2026-11-21T10:00:00.123Z  {line}" for line in lines),
+        "\n".join(f"#12 0.101 {line}" for line in lines[:5]),
+        "\n".join(f"#12 0.101 {line}" for line in lines[2:]),
+        "(" + "\n".join(f'    "{line}\\n"' for line in lines) + ")",
+        "PuTTY-User-Key-File-3: x\nPrivate-Lines: 12\n" + "\n".join(lines[1:-1]),
         whole.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK").replace(
             "-----\n", "-----\nVersion: GnuPG v2\n\n", 1
         ),
@@ -116,6 +122,63 @@ def test_a_certificate_and_a_marker_alone_are_no_secrets():
         "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAJ\n-----END PUBLIC KEY-----",
     ):
         assert scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("SECRET_KEY=my-super-secret-key", "SECRET_KEY=[secret]"),
+        ("API_KEY=test-key-99", "API_KEY=[api-key]"),
+        ("DB_PASSWORD=my_secret_password", "DB_PASSWORD=[password]"),
+        ("DB_PASSWORD=SuperSecretPassword", "DB_PASSWORD=[password]"),
+        ("client_secret: winter-planet-monkey95", "client_secret: [secret]"),
+        ("jwt_secret: my-jwt-secret", "jwt_secret: [secret]"),
+        ('"api_key": "my-own-api-key"', '"api_key": "[api-key]"'),
+        ("CLIENT_SECRET=XeHpamLiYL", "CLIENT_SECRET=[secret]"),
+        ("password: 123456", "password: [password]"),
+        ("postgres://app:super_secret@db/x", "postgres://app:[password]@db/x"),
+        ("mysql://root:secret@db/x", "mysql://root:[password]@db/x"),
+        ("password=a%d8b12cd", "password=[password]"),
+    ],
+)
+def test_what_people_make_up_as_a_secret_is_one(text, masked):
+    assert scrub(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("/a?a=1&amp;token=a1B2c3D4e5&amp;b=2", "/a?a=1&amp;token=[token]&amp;b=2"),
+        ("密码\uff1aa1B2c3D4e5\u3002", "密码\uff1a[password]\u3002"),
+        ("/a?token=a1B2c3D4e5#top", "/a?token=[token]#top"),
+        ("PASSWORD=hunter2\x1b[0m", "PASSWORD=[password]\x1b[0m"),
+        ("-----BEGIN PRIVATE KEY----- expected", "-----BEGIN PRIVATE KEY----- expected"),
+    ],
+)
+def test_a_value_ends_where_its_address_or_colour_goes_on(text, masked):
+    assert scrub(text) == masked
+
+
+def test_a_webhook_is_masked_without_its_host_and_with_escaped_slashes():
+    rng = random.Random(2)
+    for made in ("slack webhook", "discord webhook", "teams webhook"):
+        placeholder, make = shapes.TOKENS[made]
+        address = make(rng)
+        secret = address.rsplit("/", 2)[1 if made == "teams webhook" else 2]
+        for text in (
+            f"with url: /{address.split('/', 3)[3]} (Caused by it)",
+            address.replace("/", "\\/"),
+            address.replace("/", "%2F"),
+        ):
+            assert secret not in scrub(text)
+            assert f"[{placeholder}]" in scrub(text)
+
+
+def test_an_aws_secret_key_is_called_so_by_its_name():
+    secret = shapes.some(random.Random(4), 40, shapes.BASE64)
+
+    assert scrub(f"AWS_SECRET_ACCESS_KEY={secret}") == "AWS_SECRET_ACCESS_KEY=[aws-secret-key]"
+    assert scrub_value({"SecretAccessKey": secret}) == {"SecretAccessKey": "[aws-secret-key]"}
 
 
 def test_ordinary_texts_stay_as_they_are():
