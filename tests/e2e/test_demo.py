@@ -67,7 +67,9 @@ def test_retries_heal_what_has_a_real_reason_that_goes_away_and_one_stays(enviro
     up = start(environment, log)
     try:
         wait_for("were healed by a retry", log)
-        dispatches = results(environment, "dispatches?limit=200")
+        found = results(environment, "dispatches?limit=200")
+        # What fails three times is also given to the lead, whom nobody plays.
+        dispatches = [one for one in found if not one["title"].startswith("Diagnose pattern: ")]
         outcomes = {found["title"]: found["status"] for found in dispatches}
         assert outcomes.pop("Read the settings of Poetry") == "exhausted"
         assert len(outcomes) == 11

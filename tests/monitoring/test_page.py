@@ -21,9 +21,9 @@ from agents.services.agents import seed_team
 from agents.states import AgentStatus
 from failures.models import Incident
 from failures.services import incidents
-from monitoring import marks, page_rows, queries, views
+from monitoring import marks, page_cache, page_rows, queries, views
 from monitoring.page_agents import agent_rows, mark_of
-from monitoring.page_cache import FRAGMENTS, KEPT, Key
+from monitoring.page_cache import BUCKET_SECONDS, FRAGMENTS, KEPT, Key
 from monitoring.page_words import Share, change
 from monitoring.queries_health import figures
 from monitoring.queries_work import RetrySuccess
@@ -119,6 +119,7 @@ def get_fragment(client, monkeypatch, *, at, etag=""):
 def test_a_sign_of_life_changes_nothing_for_a_quarter_of_a_minute_and_news_do_at_once(
     client, now, monkeypatch
 ):
+    monkeypatch.setattr(page_cache, "BUCKET_SECONDS", BUCKET_SECONDS)
     world = busy_day(now)
     start = now.replace(second=30, microsecond=0) + timedelta(minutes=1)
     etag = get_fragment(client, monkeypatch, at=start)["ETag"]
