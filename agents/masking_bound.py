@@ -24,6 +24,7 @@ without one some 10 to 15.
 _PLACES = (
     *("pass", "secret", "token", "key", "pwd", "cred", "sig", "auth", "sess", "cookie", "bearer"),
     *("basic", "identified", "://", "@", "-p", "-u", "-a", "eyj", "gh", "sk-", "-----", "xox"),
+    *(":\\/", "парол", "密", "ключ", "токен"),
 )
 _PLACEHOLDER = re.compile(r"\[[a-z-]{3,24}\]")
 _LAST_BREAK = re.compile(r".*[\s,;&]", re.DOTALL)

@@ -60,6 +60,8 @@ def _end_of_key(text: str, marker: re.Match[str], follower: re.Match[str] | None
         follower
         and not follower["begin"]
         and begin < limit < begin + _MOST
+        # Else a marker without an end would meet that of another key at the second time.
+        and text.find("[private-key]", begin, limit) < 0
         and (_LONG.search(text, begin, limit) or _SHORT_BODY.fullmatch(text, begin, limit))
     ):
         return follower.end()

@@ -137,6 +137,33 @@ BURSTS = [
         "İ",
     ),
     *("A_PASSWORD=hunter2 ", '{"password": "hunter2", "token": "abc123def456"}, ', "[password]"),
+    *(
+        "cookies={",
+        "cookies={'a':'",
+        "<cookie a",
+        ":\\/\\/",
+        ":\\/\\/a:",
+        "setenv token ",
+        '("token","',
+    ),
+    *("-----BEGIN PRIVATE KEY-----\n1 ", "\n1 -----END PRIVATE KEY-----", "Private-Lines: 1\nab"),
+    *(
+        "-----BEGIN PRIVATE KEY-----\n1 " + "Ab1" * 20,
+        "\n1 " + "Ab1" * 20,
+        'token: ["',
+        "token:[a1",
+    ),
+    *("/services/T", "webhookb2/", "api/webhooks/", "hf_ab", "пароль: ", "пароль от базы: a1b2c3"),
+    *(
+        "密码: x1y2",
+        "ключ",
+        "?key=",
+        "SECRET_KEY=a-b-c ",
+        "PHPSESSID=",
+        "&amp;token=a",
+        "a=b#c",
+        "\x1b",
+    ),
     *("password: |\n   ", "name: token\n  value: ", "password=[password]", "\u3042", "\U0001f511"),
 ]
 
