@@ -29,12 +29,12 @@ _BARE = (
     r"|&(?!amp;|lt;|gt;|quot;|apos;|#)(?=[^\s\"'`&=;]{1,30}(?:[\s;\"'`]|$))){1,200}+"
 )
 _SEPARATOR = (
-    r"\??\s{0,3}(?::=|=>|[=!]==?|=|%3d|%3a"
+    r"\??\s{0,3}(?::=|=>|\?=|\|\|=|[=!]==?|=|%3d|%3a"
     # A colon, and the type that an annotated name has before its value.
-    r"|(?<!:):(?!:)(?:\s{0,3}[a-z_][a-z_.\[\]|, ]{0,60}=(?!=))?+)"
+    r"|(?<!:):(?!:)(?:\s{0,3}&?[a-z_][a-z_.\[\]|, ]{0,60}=(?!=))?+)"
     # {"name": "DB_PASSWORD", "value": "…"}, also as YAML and XML.
     r"|\s{0,3}[,:]?\s{0,30}[\"']?value[\"']?\s{0,3}[:=]"
-    r"|\ (?:is|was)(?::|(?=\ ))"
+    r"|\ (?:is|was)(?::|(?=\ ))|\ (?:provided|given|used|supplied|received):"
     # .password("…"), setPassword("…")
     r"|\((?=[\"'])"
 )
@@ -51,7 +51,7 @@ _VALUE = (
 def _following(separator: str) -> str:
     return (
         rf"(?P<tail>{TAIL})"
-        rf"(?:>(?P<element>[^<\n]{{1,500}}+)(?=</)|"
+        rf"(?:\"?>(?P<element>[^<\n]{{1,500}}+)(?=</)|"
         r"(?:\\{0,7}[\"'`]\]?|%22|%27|&quot;|\ \[(?:none|\*{1,20}[^\]\n]{0,8})\])?+"
         rf"(?P<sep>{separator})(?P<gap>[ \t]*+(?:[|>][-+]?[ ]*\n\s*+)?){_WRAP}{_VALUE})"
     )

@@ -19,7 +19,7 @@ from agents.masking_values import (
 
 _GAP = r"(?:\s|%20|\+){1,3}"
 _SCHEME = (
-    r"(?:bearer|basic|token|apikey|api-key|key|negotiate|ntlm|bot|oauth|digest|hawk|splunk|genie"
+    r"(?:bearer|basic|aws|token|apikey|api-key|key|negotiate|ntlm|bot|oauth|digest|hawk|splunk|genie"
     r"key|aws4-hmac-sha256)"
 )
 _AUTHORIZATION = re.compile(
@@ -34,14 +34,14 @@ _BASIC = re.compile(rf"basic{_GAP}(?P<value>[a-z0-9+/]{{8,}}+={{0,2}})")
 _COOKIE = re.compile(
     r"(?:cookie(?:\\{0,7}[\"'](?:\]|,(?=\s?[bruf]?[\"']))?)?+\s{0,3}(?:[:=]|=>|(?<=,)|(?=[\"'])"
     r"|(?<=<cookie )(?=\w))"
-    r"|-(?<=\s-)b)\s{0,3}\[?"
+    r"|-(?<=\s-)b)\s{0,3}(?:\[\s{0,3})?"
     r"(?:[bruf]?\\{0,7}[\"'`])?+(?P<value>"
     r"[\w.!#$%&*+^|~-]{1,100}=[^\s;\"'`\\]*+"
     r"(?:;\s{0,2}[\w.!#$%&*+^|~-]{1,100}+(?:=[^\s;\"'`\\]*+(?:\ [0-9][^;\"'`\\\n]{1,40})?)?)*+"
     r"|[a-z0-9%+/_-]{20,}+={0,2})"
 )
 _AUTH_PAIR = re.compile(
-    r"auth\s?=\s?\(\s?[\"'][^\"'\n]{0,100}+[\"'],\s?[\"'](?P<value>[^\"'\n]{1,200}+)[\"']"
+    r"(?:auth\s?(?P<set>=)\s?|auth|login|credentials)\(\s?[\"'][^\"'\n]{0,100}+[\"'],\s?[\"'](?P<value>[^\"'\n]{1,200}+)[\"']"
 )
 _COOKIE_PAIR = re.compile(r"([\w.!#$%&*+^|~-]{1,100})=([^\s;\"'`\\]+)")
 _HARMLESS = frozenset(
@@ -74,7 +74,7 @@ _USERS = ("curl", "wget", "http ", "https ", "svn ", "ldap")
 _COMMANDS = tuple(sorted({*_GLUED_P, *_SPACED_P, *_USERS}))
 _ARGUMENT = (
     r"-(?<![\w-]-)(?:"
-    r"(?:u|-user|-proxy-user)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:<\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
+    r"(?:u|-user|-proxy-user|-auth)(?:[=\s]|[\"'],?\s?)?[\"']?[^\s:<\"'/]{1,80}+:(?P<pair>[^\s\"']{1,200}+)"
     r"|[pa](?P<gap>\s|[\"'],?\s?[\"']?)?[\"']?(?P<value>[^\s\"']{3,200}+))|(?P<command>"
 )
 _CAREFULLY = 300
@@ -95,8 +95,8 @@ def mask_headers(text: str) -> str:
         text = _mask(_BEARER, text, _bearer)
     if "basic" in shadow:
         text = _mask(_BASIC, text, _basic)
-    if "auth" in shadow:
-        text = _mask(_AUTH_PAIR, text, _password)
+    if "auth" in shadow or "login(" in shadow or "credentials(" in shadow:
+        text = _mask(_AUTH_PAIR, text, _auth_pair)
     if "cookie" in shadow or ("curl" in shadow and " -b" in shadow):
         text = _mask(_COOKIE, text, _cookie)
         text = _mask(_COOKIE_DICT, text, _cookie_dict)
@@ -187,6 +187,11 @@ def _likely(text: str, match: re.Match[str], group: str = "value") -> bool:
 
 def _password(text: str, match: re.Match[str]) -> Found:
     return (*match.span("value"), "[password]") if _likely(text, match) else None
+
+
+def _auth_pair(text: str, match: re.Match[str]) -> Found:
+    value = text[match.start("value") : match.end("value")]
+    return _password(text, match) if match["set"] or looks_random(value) else None
 
 
 def _authorization(text: str, match: re.Match[str]) -> Found:

@@ -14,7 +14,7 @@ WORDS = {
     "sig": r"sig(?:nature)?",
     "auth": r"auth(?=[\"'=:])",
     "sess": r"sess(?:ion)?[_-]?id",
-    "identified by": "identified by",
+    "identified": r"identified (?:with \w{1,40} )?by",
 }
 """What makes a name a secret's: by a text that must be there, the pattern of the word."""
 TAIL = r"[a-z0-9_\-]{0,60}+"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from agents.masking_grammar import BLANK, BLANK_NEXT, FOLLOWING, coarse, finder
+from agents.masking_blanks import after_blank, is_argument, is_told
+from agents.masking_grammar import FOLLOWING, coarse, finder
 from agents.masking_names import WORDS, is_aws_secret, is_own_secret, kind_of
 from agents.masking_values import (
     Style,
@@ -21,8 +22,6 @@ from agents.masking_values import (
     lower,
 )
 
-_SPOKEN = frozenset({"password", "identified by"})
-_SETTING = frozenset({"env", "arg", "set", "setx", "put", "setenv", "define", "#define"})
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]*+")
 _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\\x1b]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
@@ -30,10 +29,8 @@ _NAME_BEFORE = re.compile(r"[\w.\-]*")
 _SETTER = re.compile(r"(?:\bset_?|\bwith_?|\.)\Z", re.IGNORECASE)
 _CALLED = re.compile(r"(?<=[\w.])[({\[]|(?<==)[\"'{]")
 """Code goes on: a call, an index, another argument."""
-_NAME_OF_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 _LONE = frozenset(" \t\n,;{(")
-_FIRST_ARGUMENT = re.compile(r"[({]\s{0,3}\\{0,7}[\"'][\w.-]{0,40}\Z")
-_QUOTED_NAME = re.compile(r"[\"'][\w.-]{0,40}\Z")
+_OF_SERVERS = re.compile(r"(?:PHP|J|php|j)\Z")
 _IS_DJANGO = re.compile(r"(?=[0-9a-f]*[g-z])(?=[a-z]*[0-9])[0-9a-z]{24,64}")
 _PHRASE = re.compile("-.*-|[a-z][0-9]{2}\\Z")
 _FRAGMENT = re.compile(r"#[/a-z][a-z_/-]*\Z")
@@ -63,7 +60,7 @@ def mask_pairs(text: str) -> str:
     for name in finder(words).finditer(shadow):
         if name.start() < at:
             continue
-        match = FOLLOWING.match(shadow, name.end()) or _after_blank(shadow, name)
+        match = FOLLOWING.match(shadow, name.end()) or after_blank(shadow, name)
         if match is None:
             continue
         judged += 1
@@ -107,7 +104,7 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
         return None
     sep = match["sep"] or ""
     listed = sep.startswith(",") and "value" not in sep
-    if listed and not _is_argument(text, name, match, text[start:end]):
+    if listed and not is_argument(text, name, match, text[start:end]):
         return None
     kind = kind_of(text, name.start(), name[0], text[name.end() : match.end("tail")])
     if kind is None:
@@ -158,24 +155,9 @@ def _is_by_chance(text: str, name: re.Match[str], kind: str, value: str) -> bool
         return len(value) > 19 and "/" not in value and _BY_CHANCE[kind](value)
     if kind == "session" and text[name.start() : name.end()] == "sessionid":
         return _BY_CHANCE[kind](value) or _IS_DJANGO.fullmatch(value) is not None
-    if kind == "session" and text[name.start() - 1] in "PJpj":
+    if kind == "session" and _OF_SERVERS.search(text, max(0, name.start() - 3), name.start()):
         return len(value) > 15 and value.isalnum() and looks_random(value)
     return _BY_CHANCE[kind](value)
-
-
-def _is_argument(text: str, name: re.Match[str], match: re.Match[str], value: str) -> bool:
-    """Whether a comma parts a name from its value, and not one name of a list from the next."""
-    begin = name.start()
-    if text[match.start("sep") - 1] not in "\"'`":
-        return False
-    if "--" in text[max(0, begin - 40) : begin]:
-        return True
-    if text[begin - 1] != "_" and name[0] not in _SPOKEN:
-        first = _FIRST_ARGUMENT.search(text, max(0, begin - 60), begin) is not None
-        return looks_random(value) and len(value) > 9 and (first or is_mixed(value))
-    if text[begin].isupper():
-        return not _NAME_OF_VARIABLE.match(value)
-    return not is_name(value) or is_mixed(value)
 
 
 def _inside_quotes(text: str, match: re.Match[str]) -> tuple[int, int]:
@@ -212,46 +194,14 @@ def _style(match: re.Match[str], sep: str) -> Style:
     return Style.WORD if sep in {" is", " was"} else Style.COLON
 
 
-def _after_blank(shadow: str, name: re.Match[str]) -> re.Match[str] | None:
-    """What follows after a mere blank: `--password …`, netrc's and SQL's `password …`."""
-    if not BLANK_NEXT.match(shadow, name.end()):
-        return None
-    begin = name.start()
-    if shadow[begin - 1 : begin] == " " and name[0] not in _SPOKEN:
-        # The common case, told by the last few characters.
-        is_set = _SETTING.intersection(shadow[max(0, begin - 8) : begin].split()[-1:])
-        return BLANK.match(shadow, name.end()) if is_set else None
-    return _after_blank_in_line(shadow, name, begin)
-
-
-def _after_blank_in_line(shadow: str, name: re.Match[str], begin: int) -> re.Match[str] | None:
-    before = shadow[max(0, begin - 90) : begin].split()
-    inside = begin > 0 and not shadow[begin - 1].isspace()
-    start = before.pop() if inside and before else ""
-    option = start.lstrip("\"'[(").startswith("--") or start == "require"
-    spoken = name[0] in _SPOKEN
-    in_quotes = _QUOTED_NAME.search(shadow, max(0, begin - 45), begin) is not None
-    setting = bool(before) and before[-1] in _SETTING
-    if not (option or spoken or start.endswith("_") or setting or in_quotes):
-        return None
-    match = BLANK.match(shadow, name.end())
-    if match is None or option or setting:
-        return match
-    if start.endswith("_") and "," not in match["sep"]:
-        return None
-    quoted = match.lastgroup == "quoted"
-    if "," in match["sep"] and (start.endswith("_") or in_quotes):
-        # A call with the name of a variable and its value.
-        return match if quoted else None
-    if quoted:
-        return match if shadow[match.start("quoted")] == "'" and not match["tail"] else None
-    return match if len(before) > 1 and before[-2] in {"login", "user"} else None
-
-
 def _fits(text: str, name: re.Match[str], kind: str, style: Style, sep: str, value: str) -> bool:
     """What only some names and separators ask for beyond a likely value."""
     if sep == "(":
-        return _SETTER.search(text, max(0, name.start() - 6), name.start()) is not None
+        if _SETTER.search(text, max(0, name.start() - 6), name.start()):
+            return True
+        return len(value) > 15 and is_mixed(value)
+    if sep.isspace() and not is_told(text, name):
+        return is_mixed(value) and looks_random(value)
     compared = "==" in sep or "!=" in sep
     if (compared and style is not Style.QUOTED) or (style is Style.WORD and kind != "password"):
         return looks_random(value)

@@ -382,6 +382,19 @@ password = '''{password}'''
 csrfmiddlewaretoken={secret}
 JSESSIONID={secret}
 x-amz-security-token: {secret}
+CREATE USER 'x'@'%' IDENTIFIED WITH mysql_native_password BY '{password}'
+CREATE USER x IDENTIFIED BY "{password}"
+<entry key="password">{password}</entry>
+API_KEY ?= {secret}
+let token: &str = "{secret}";
+client.withApiKey("{secret}")
+Incorrect API key provided: {secret}.
+the token {secret} was revoked
+HTTPBasicAuth('sam', '{secret}')
+http --auth sam:{password} https://x.example
+keytool -storepass {password} -list
+'set-cookie': [ 'sid={secret}; Path=/' ]
+Authorization: AWS {akia}:{secret}
 <RequestsCookieJar[<Cookie sessionid={secret} for h/>]>
 cookies={'theme': 'dark', 'sid': '{hex}'}
 PHPSESSID={hex}
