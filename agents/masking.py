@@ -15,7 +15,7 @@ from agents.masking_foreign import mask_foreign, may_hold_foreign
 from agents.masking_headers import has_command, mask_addresses, mask_arguments, mask_headers
 from agents.masking_pairs import mask_pairs, mask_value
 from agents.masking_tokens import mask_tokens, may_hold_token
-from agents.masking_values import lower
+from agents.masking_values import is_name, lower
 
 _STEPS = (mask_tokens, mask_headers, mask_addresses, mask_arguments, mask_pairs, mask_foreign)
 _ROUNDS = 5
@@ -78,6 +78,10 @@ def scrub_value(value: Any) -> Any:
     A string or number below a key that says secret is masked as if it stood beside it in a text.
     """
     return Scrubber().value(value)
+
+
+def _says_secret(name: str) -> bool:
+    return name.lower() in _HEADERS or mask_value(name, "a1B2c3D4e5F6g7H8") is not None
 
 
 NODE_COST = 3
@@ -149,6 +153,10 @@ class Scrubber:
         return name if isinstance(name, str) else key
 
     def _below(self, name: str, value: Any) -> Any:
+        if isinstance(value, list) and value and _says_secret(name):
+            if self._left is not None:
+                self._spend(NODE_COST * len(value), value)
+            return [self._listed(name, *pair) for pair in pairwise([None, *value])]
         if isinstance(value, bool) or not isinstance(value, str | int):
             return self.value(value)
         text = self.text(value) if isinstance(value, str) else str(value)
@@ -157,6 +165,14 @@ class Scrubber:
         if name.lower() in _HEADERS and isinstance(value, str):
             return self._beside(f"{name}: ", text)
         return text if isinstance(value, str) else value
+
+    def _listed(self, name: str, before: Any, item: Any) -> Any:
+        """An item of a list below `name`; a message about the field is no value of it."""
+        if not isinstance(item, str) or (isinstance(before, str) and before.startswith("--")):
+            return self._after(before, item)
+        if name.lower() not in _HEADERS and (" " in item or is_name(item)):
+            return self.text(item)
+        return self._below(name, item)
 
     def _after(self, before: Any, item: Any) -> Any:
         """An item of a list; after `--password` it is one, and after a header's name its value."""

@@ -83,6 +83,7 @@ def test_every_way_to_the_masking_of_a_text_is_counted() -> None:
         ["token of a kind"],
         {"token of a kind": 1},
         {"name": "token of a kind"},
+        {"password": ["token of a kind"]},
         ["--password", "token of a kind"],
         ["authorization", "token of a kind"],
     ):

@@ -146,6 +146,7 @@ TOKENS: dict[str, tuple[str, Made]] = {
     "hugging face": ("huggingface-token", _shape("hf_", 34)),
     "hugging face letters": ("huggingface-token", _letters("hf_", 34)),
     "stripe letters": ("stripe-key", _letters("sk_" + "live_", 24)),
+    "gitlab letters": ("gitlab-token", _letters("glpat-", 20)),
     "google service": ("google-oauth", _shape("ya29.c.b0A", 80, URLSAFE)),
     "teams webhook": ("webhook", _teams_hook),
     "linear": ("linear-key", _shape("lin_" + "api_", 40)),

@@ -295,6 +295,8 @@ def test_a_value_from_json_is_masked_at_every_depth_by_text_by_key_and_by_neighb
                 token: 1,
                 "password_reset": "sent",
                 "api_key": 123456789012345678,
+                "form": {"password": ["Tr0ub4dor3", "This is too short.", "too_short"]},
+                "multi": {"X-Api-Key": ["a1B2c3D4e5F6"], "Authorization": ["Bearer abcdef123456"]},
             },
         }
     )
@@ -313,6 +315,8 @@ def test_a_value_from_json_is_masked_at_every_depth_by_text_by_key_and_by_neighb
             "[github-token]": 1,
             "password_reset": "sent",
             "api_key": "[api-key]",
+            "form": {"password": ["[password]", "This is too short.", "too_short"]},
+            "multi": {"X-Api-Key": ["[api-key]"], "Authorization": ["Bearer [bearer-token]"]},
         },
     }
 
