@@ -19,15 +19,14 @@ _LINES = re.compile(
 )
 _SHORT_LINE = re.compile(rf"{_BREAK}*+{_BASE64}{{1,15}}+(?={_BREAK}{{0,8}}(?:=|[\"'.…]|\Z))")
 _SHORT_BODY = re.compile(rf"(?:{_BREAK}|{_BASE64})++")
-# A line of a key behind what a log or a listing puts before it, and the last one, cut off.
-_LOGGED_LINE = re.compile(
-    r"[^\n]{0,20}?(?:\n|\\n)[^\n]{0,80}?(?<![A-Za-z0-9/+])(?P<run>[A-Za-z0-9/+]{40,80}+)={0,2}"
-    r"(?=[\s\"'\\,]|\Z)"
-)
-_LOGGED_REST = re.compile(
-    r"[^\n]{0,20}?(?:\n|\\n)[^\n]{0,80}?[A-Za-z0-9/+]{4,80}+={0,2}(?=[\"'.…]{0,3}\Z)"
-)
-_LOGGED_TAIL = re.compile(r"(?P<run>(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40,80}={0,2})[\"'\\n,+ \r]*\Z")
+# Lines of a key behind whatever a log or a listing puts between them, and the last one, cut off.
+_START = r"(?s:.){1,100}?(?<![A-Za-z0-9/+])"
+_RUN_OF_LINE = r"(?P<run>(?:[A-Za-z0-9/+]|\\/|%%2[BbFf]){%d,110}+)"
+_NEXT_LINE = re.compile(_START + _RUN_OF_LINE % 40 + "={0,2}")
+_LAST_LINE = re.compile(_START + _RUN_OF_LINE % 20 + "={0,2}")
+_CUT_LINE = re.compile(rf"{_START}[A-Za-z0-9/+]{{4,80}}+={{0,2}}(?=[\"'.…]{{0,3}}\Z)")
+_GAP = 100
+_LINE = re.compile(r"(?<![A-Za-z0-9/+])" + _RUN_OF_LINE % 40)
 _LONG = re.compile(r"[A-Za-z0-9/+]{40}")
 _RUN = re.compile(r"[A-Za-z0-9/+=]+")
 _ONLY_BREAKS = re.compile(rf"{_BREAK}{{0,8}}+")
@@ -46,7 +45,7 @@ def mask_private_keys(text: str) -> str:
         if marker["begin"]:
             end = _end_of_key(text, marker, follower)
         else:
-            start, end = _start_of_base64(text, max(done, seen), marker.start()), marker.end()
+            start, end = _start_of_key(text, max(done, seen), marker.start()), marker.end()
         seen = marker.end()
         if start is not None and end is not None:
             pieces += [text[done:start], "[private-key]"]
@@ -69,42 +68,38 @@ def _end_of_key(text: str, marker: re.Match[str], follower: re.Match[str] | None
     at = _end_of_logged(text, lines.end() if lines else begin, limit)
     if at == begin:
         return None
-    short = _SHORT_LINE.match(text, at, limit) or _LOGGED_REST.match(text, at, limit)
+    short = _SHORT_LINE.match(text, at, limit) or _CUT_LINE.match(text, at, limit)
     return short.end() if short else at
 
 
 def _end_of_logged(text: str, at: int, limit: int) -> int:
+    begin = at
     for _ in range(_MOST_LINES):
-        line = _LOGGED_LINE.match(text, at, limit)
+        line = _NEXT_LINE.match(text, at, limit)
         if line is None or not is_mixed(line["run"]):
             break
         at = line.end()
-    return at
+    last = _LAST_LINE.match(text, at, limit) if at > begin else None
+    return last.end() if last and is_mixed(last["run"]) else at
+
+
+def _start_of_key(text: str, first: int, end: int) -> int | None:
+    """Where the key begins that ends at `end` and whose first marker was cut off."""
+    first = max(first, end - 8000)
+    start, after = None, end - _GAP
+    for line in reversed(list(_LINE.finditer(text, first, end))):
+        if line.end() < after - _GAP or not is_mixed(line[0]):
+            break
+        start = after = line.start()
+    return start if start is not None else _start_of_base64(text, first, end)
 
 
 def _start_of_base64(text: str, first: int, end: int) -> int | None:
-    """Where the key begins that ends at `end` and whose first marker was cut off."""
     start, length, after = None, 0, end
-    for run in reversed(list(_RUN.finditer(text, max(first, end - 8000), end))):
+    for run in reversed(list(_RUN.finditer(text, first, end))):
         if not _ONLY_BREAKS.fullmatch(text, run.end(), after):
             break
         if len(run[0]) < 16 and after != end:
             break
         start, after, length = run.start(), run.start(), length + len(run[0])
-    return start if length >= 16 else _start_of_logged(text, first, end)
-
-
-def _start_of_logged(text: str, first: int, end: int) -> int | None:
-    first = max(first, end - 8000)
-    start, at = None, text.rfind("\n", first, end)
-    for back in range(_MOST_LINES):
-        begin = text.rfind("\n", first, at) + 1 if at > first else 0
-        if begin <= first:
-            break
-        line = _LOGGED_TAIL.search(text, begin, at)
-        if line is not None and is_mixed(line["run"]):
-            start = line.start("run")
-        elif back > 0:
-            break
-        at = begin - 1
-    return start
+    return start if length >= 16 else None

@@ -95,6 +95,9 @@ def pem_texts() -> list[str]:
         "\n".join(f"2026-11-21T10:00:00.123Z  {line}" for line in lines),
         "\n".join(f"#12 0.101 {line}" for line in lines[:5]),
         "\n".join(f"#12 0.101 {line}" for line in lines[2:]),
+        "\n".join(f"\x1b[32m{line}\x1b[0m" for line in lines[:5]),
+        "\\n".join(lines[2:]),
+        "[" + ", ".join(f'"{line}"' for line in lines[:6]) + "]",
         "(" + "\n".join(f'    "{line}\\n"' for line in lines) + ")",
         "PuTTY-User-Key-File-3: x\nPrivate-Lines: 12\n" + "\n".join(lines[1:-1]),
         whole.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK").replace(
