@@ -56,7 +56,7 @@ def mask_foreign(text: str) -> str:
 
 
 def _is_likely(value: str, *, password: bool) -> bool:
-    if "://" in value or value.isalpha():
+    if value.isalpha():
         return False
     if password:
         return is_secret(value, "password", Style.COLON, last=True)

@@ -30,6 +30,7 @@ _SETTER = re.compile(r"(?:\bset_?|\bwith_?|\.)\Z", re.IGNORECASE)
 _CALLED = re.compile(r"(?<=[\w.])[({\[]|(?<==)[\"'{]")
 """Code goes on: a call, an index, another argument."""
 _LONE = frozenset(" \t\n,;{(")
+_LOOSE = frozenset({Style.COLON, Style.SPACED})
 _OF_SERVERS = re.compile(r"(?:PHP|J|php|j)\Z")
 _IS_DJANGO = re.compile(r"(?=[0-9a-f]*[g-z])(?=[a-z]*[0-9])[0-9a-z]{24,64}")
 _PHRASE = re.compile("-.*-|[a-z][0-9]{2}\\Z")
@@ -137,8 +138,9 @@ def _is_value(
     last = _LAST.match(text, end) is not None and (
         style is not Style.SPACED or _starts_line(text, name.start())
     )
-    if kind == "secret" and style is Style.COLON and last and _PHRASE.search(value):
-        style = Style.TIGHT if is_own_secret(text, name.start()) else style
+    if kind == "secret" and style in _LOOSE and last and _PHRASE.search(value):
+        key = match["tail"].strip("_-").startswith("key") and value[-1].isdigit()
+        style = Style.TIGHT if key or is_own_secret(text, name.start()) else style
     if match["list"] and (" " in value or is_name(value)):
         # Messages about the field.
         return False

@@ -165,6 +165,8 @@ def _is_password(value: str, style: Style, *, last: bool) -> bool:
 
 
 def _is_word_for_password(value: str, style: Style, *, last: bool) -> bool:
+    if style is not Style.WORD and len(value) > 9 and value.isalpha() and _is_scrambled(value):
+        return True
     plain = not _NAMES.search(value) or _is_coined(value) or _is_phrase(value, style)
     if style is Style.QUOTED:
         return plain
@@ -223,7 +225,11 @@ def _is_random(value: str) -> bool:
 def _is_drawn(value: str, style: Style) -> bool:
     if _is_random(value):
         return True
-    return style in _SURE and len(value) > 9 and 2 * len(value) <= 5 * len(_PIECE.findall(value))
+    return style in _SURE and len(value) > 9 and _is_scrambled(value)
+
+
+def _is_scrambled(value: str) -> bool:
+    return 2 * len(value) <= 5 * len(_PIECE.findall(value))
 
 
 def is_signature(value: str) -> bool:

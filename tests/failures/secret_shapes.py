@@ -396,7 +396,7 @@ http --auth sam:{password} https://x.example
 keytool -storepass {password} -list
 'set-cookie': [ 'sid={secret}; Path=/' ]
 Authorization: AWS {akia}:{secret}
-<RequestsCookieJar[<Cookie sessionid={secret} for h/>]>
+<RequestsCookieJar[<Cookie sid={secret} for h/>]>
 cookies={'theme': 'dark', 'sid': '{hex}'}
 PHPSESSID={hex}
 <QueryDict: {'user': ['sam'], 'password': ['{password}']}>

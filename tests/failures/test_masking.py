@@ -98,6 +98,7 @@ def pem_texts() -> list[str]:
         "\n".join(f"\x1b[32m{line}\x1b[0m" for line in lines[:5]),
         "\\n".join(lines[2:]),
         "[" + ", ".join(f'"{line}"' for line in lines[:6]) + "]",
+        (" " * 120 + "|\n").join(lines),
         "(" + "\n".join(f'    "{line}\\n"' for line in lines) + ")",
         "PuTTY-User-Key-File-3: x\nPrivate-Lines: 12\n" + "\n".join(lines[1:-1]),
         whole.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK").replace(
@@ -138,6 +139,9 @@ def test_a_certificate_and_a_marker_alone_are_no_secrets():
         ("jwt_secret: my-jwt-secret", "jwt_secret: [secret]"),
         ('"api_key": "my-own-api-key"', '"api_key": "[api-key]"'),
         ("CLIENT_SECRET=XeHpamLiYL", "CLIENT_SECRET=[secret]"),
+        ("[db]\nsecretKey = harbor-velvet-silver45", "[db]\nsecretKey = [secret]"),
+        ("az login --password SQyNJSoiHg", "az login --password [password]"),
+        ("sessionid=y798q7q8wx68ipj7fe6zs2ho6snjyk6k", "sessionid=[session]"),
         ("password: 123456", "password: [password]"),
         ("postgres://app:super_secret@db/x", "postgres://app:[password]@db/x"),
         ("mysql://root:secret@db/x", "mysql://root:[password]@db/x"),
