@@ -7,6 +7,7 @@ from typing import Protocol
 
 from failures.flags import plain_line, review_flags, template_flags
 from failures.policy import group_title
+from failures.stating import stated
 
 
 class Named(Protocol):
@@ -22,9 +23,12 @@ _NAME = re.compile(r"[A-Za-z0-9_.:@/\-\[\]]{1,60}")
 
 
 def public_name(template: str, *, tool_code: str = "", error_class: str = "") -> str:
-    """Its code or class and masked words; without the words when they are flagged. May be empty."""
-    if template.strip() and not template_flags(template):
-        return plain_line(group_title(template, tool_code=tool_code, error_class=error_class))
+    """Its code or class and the masked words that state the failure. May be empty.
+
+    Without the words when they are flagged.
+    """
+    if not template_flags(template) and (words := stated(template)):
+        return plain_line(group_title(words, tool_code=tool_code, error_class=error_class))
     parts = [part for part in (tool_code, error_class) if _NAME.fullmatch(part)]
     return " ".join(part for part in parts if not review_flags(part))
 

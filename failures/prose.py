@@ -30,7 +30,8 @@ _DONE = (
     "run|executed|installed|downloaded|fetched|cloned|opened|visited|sent|posted|uploaded|exported"
     "|published|shared|pasted|copied|pushed|committed|amended|merged|approved|deployed|granted"
     "|dropped|wiped|erased|reset|reverted|disabled|skipped|bypassed|overridden|turned off|ignored"
-    "|trusted|deleted|removed|accepted|confirmed|authori[sz]ed|obeyed|followed|forwarded"
+    r"|trusted|deleted|removed|printed|logged(?! in\b)|exposed|revealed|omitted|waived|lowered"
+    "|relaxed|accepted|confirmed|authori[sz]ed|obeyed|followed|forwarded"
 )
 _ORDERS = re.compile(
     # At the beginning of a sentence, or after a word that leads over to one.
@@ -58,7 +59,7 @@ _ADVICE = re.compile(
     r"|administrator|developer|operator|ceo|lead|team)\s{0,3}[:=]"
     r"|(?:was|is|were|been|got|gets) (?:fixed|solved|resolved) (?:by|with|after|when|if|using)"
     r"|(?:works?|passes|succeeds?) (?:if|when|after|once|with|only) (?:you|we|one|the)"
-    r"|(?:we|my|our|us|your|yours|yourself)\b(?! ?/))",
+    r"|(?:we|my|our|us|yours|yourself)\b(?! ?/))",
     re.IGNORECASE,
 )
 # Words that other languages can't do without, and that neither English nor programs use. Two of
@@ -68,17 +69,19 @@ _LANGUAGES = {
         und oder nicht eine einen einem einer bitte alle allen vom zum zur fuer ist sind sie ihr
         ihre wird werden muss musst muessen sollst sollen kein keine immer jetzt dann diese dieser
         dieses nach ueber wenn dass auch aber nur noch het een niet voor zijn moet moeten deze dit
-        naar ook altijd geen worden wordt
+        naar ook altijd geen worden wordt om met aan bij vraag gebruiker
     """,
     "Spanish, Portuguese, Catalan": """
         los las del una unas todas todos todo esta este estos estas pero siempre nunca ahora debe
         debes deben usted ustedes hacer haz sin sobre entonces luego porque cuando como que nao
-        voce sempre agora deve devem uma umas dos das pelo pela seu sua isso esse essa tambem
+        voce sempre agora deve devem uma umas dos das pelo pela seu sua isso esse essa tambem el
+        por
     """,
     "French, Italian, Romanian": """
         les une vous votre vos nous pour avec sans toutes tous est sont cette ces dans sur mais
         toujours jamais puis doit devez etre faire gli della delle dello degli sono questo questa
         tutti tutte sempre mai ora poi deve dovete essere fare che non trebuie toate pentru este
+        le la il di lo nel senza des aux que qui ne pas
     """,
     "Polish, Czech, Russian and others in Latin letters": """
         jest nie wszystkie zawsze teraz musisz prosze przez jako ktore oraz vse vsechny nyni

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from failures.flags import SHORTENED
 from learnings.states import Approval
 
 POLICY = "EVOX"
@@ -59,6 +60,7 @@ def lets_through(case: Case, *, approval: Approval, approver: str = POLICY) -> b
     EVOX's own words about a masked template may, as soon as there is a pattern; somebody's words
     only with evidence enough.
     """
-    if approval is not Approval.AUTO or case.flags or case.author == approver:
+    flags = [flag for flag in case.flags if flag != SHORTENED]
+    if approval is not Approval.AUTO or flags or case.author == approver:
         return False
     return case.template_only or case.evidence.suffices

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from failures.flags import template_flags
+from failures.flags import SHORTENED, UNSTATED, template_flags
 from failures.naming import public_name
 from failures.states import ErrorType
+from failures.stating import is_shortened
 
 WINDOW = timedelta(days=7)
 REVIEW_AFTER = timedelta(days=90)
@@ -87,8 +88,16 @@ def draft(facts: Facts) -> Draft:
         rule=_rule(kind, name or "its text is under review", told),
         why="It came back to the team again and again within a week.",
         template_only=True,
-        flags=template_flags(facts.template),
+        flags=_flags(facts),
     )
+
+
+def _flags(facts: Facts) -> list[str]:
+    """What speaks against telling it unread, or that words were left out."""
+    flags = template_flags(facts.template)
+    if flags == [UNSTATED] and (facts.tool_code or facts.error_class):
+        return [SHORTENED]
+    return flags or ([SHORTENED] if is_shortened(facts.template) else [])
 
 
 def safe_name(facts: Facts) -> str:

@@ -18,6 +18,7 @@ from agents.models import Agent, Attempt, AuditEntry, Dispatch
 from agents.services.dispatches import DuplicateKeyError, NewDispatch, create_dispatch
 from agents.services.records import audit
 from agents.states import FINISHED, AttemptOutcome, DispatchStatus, Priority
+from failures.flags import SHORTENED
 from learnings.models import Learning, LearningRevision
 from learnings.policy import diagnosis as policy
 from learnings.policy.approval import POLICY
@@ -74,7 +75,7 @@ def unanswered() -> QuerySet[Learning]:
     )
     ours = Learning.objects.told().filter(origin=LearningOrigin.RULE.value, template_only=True)
     return (
-        ours.filter(diagnosis__isnull=True, flags=[])
+        ours.filter(diagnosis__isnull=True, flags__contained_by=[SHORTENED])
         .exclude(Exists(known))
         .order_by("-count", "id")
     )
