@@ -48,7 +48,8 @@ def scrub(text: str) -> str:
 def _may_hold_secret(text: str) -> bool:
     """Whether any rule is worth trying. An ordinary message costs no more than this."""
     if "%40" in text or (
-        "@" in text and ("://" in text or "(" in text or "\\/" in text or "thin:" in text)
+        "@" in text
+        and (":/" in text or "@//" in text or "(" in text or "\\/" in text or "thin:" in text)
     ):
         return True
     shadow = lower(text)

@@ -33,7 +33,8 @@ _SEPARATOR = (
     # A colon, and the type that an annotated name has before its value.
     r"|(?<!:):(?!:)(?:\s{0,3}&?[a-z_][a-z_.\[\]|, ]{0,60}=(?!=))?+)"
     # {"name": "DB_PASSWORD", "value": "…"}, also as YAML and XML.
-    r"|\s{0,3}[,:]?\s{0,30}[\"']?value[\"']?\s{0,3}[:=]"
+    r"|\s{0,3}[,:]?\s{0,30}\{?\s{0,3}[\"']?value[\"']?\s{0,3}[:=]"
+    r"|\ is\ generated\ for\ [^\s:]{1,80}+:"
     r"|\ (?:is|was)(?::|(?=\ ))|\ (?:provided|given|used|supplied|received):"
     # .password("…"), setPassword("…")
     r"|\((?=[\"'])"

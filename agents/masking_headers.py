@@ -29,7 +29,9 @@ _AUTHORIZATION = re.compile(
 )
 _OF_MANY_PARTS = ("digest", "hawk", "oauth", "aws4-hmac-sha256")
 _PARTS = re.compile(r"[^\n`\\']*+")
-_BEARER = re.compile(rf"bearer{_GAP}(?P<value>[a-z0-9._~+/-]{{8,}}+={{0,2}})(?![=\w])")
+_BEARER = re.compile(
+    rf"bearer(?:{_GAP}|[\"']\s?:\s?[\"'])(?P<value>[a-z0-9._~+/-]{{8,}}+={{0,2}})(?![=\w])"
+)
 _BASIC = re.compile(rf"basic{_GAP}(?P<value>[a-z0-9+/]{{8,}}+={{0,2}})")
 _COOKIE = re.compile(
     r"(?:cookie(?:\\{0,7}[\"'](?:\]|,(?=\s?[bruf]?[\"']))?)?+\s{0,3}(?:[:=]|=>|(?<=,)|(?=[\"'])"
@@ -51,13 +53,23 @@ _HARMLESS = frozenset(
     """.split()  # noqa: SIM905
 )
 """Attributes of cookies, and the names of those that keep what people like to see."""
-_COOKIE_DICT = re.compile(r"cookies?[\"']?\s{0,3}[:=]\s{0,3}\{(?P<value>[^{}]{8,2000}+)")
+_COOKIE_DICT = re.compile(
+    r"cookies?[\"']?\s{0,3}[:=(]\s{0,3}(?:\[\s{0,30})?\{"
+    r"(?P<value>[^{}]{8,2000}+(?:\}\s{0,30},\s{0,30}\{[^{}]{8,2000}+){0,20})"
+)
 _COOKIE_IN_DICT = re.compile(r"(:\s{0,3}\\{0,7}([\"']))([\w.%+/=-]{16,500}+)(?=\\{0,7}\2)")
 _AUTHORITY = (
-    r"(?P<user>[^\s/?#\"'<>@:\\]{0,200}+)(?::(?P<value>[^\s\"'<>/\\]{0,300})(?<!@))?@(?=[\w\[.%-])"
+    r"(?P<user>[^\s/?#\"'<>@:\\]{0,200}+)"
+    # Not a port, as before the settings in an address of JDBC.
+    r"(?::(?P<value>(?![0-9]{1,5};)[^\s\"'<>/\\]{0,300})(?<!@))?@(?=[\w\[.%-])"
 )
 _IN_URL = re.compile(f"://{_AUTHORITY}")
 _IN_ESCAPED_URL = re.compile(rf":(?:\\{{1,4}}/){{2}}{_AUTHORITY}")
+# As a driver cites an address that it couldn't read.
+_IN_CUT_URL = re.compile(
+    r"(?:postgres(?:ql)?|mysql|mariadb|rediss?|mongodb|amqps?):/[^\s/:@\"'<>]{0,100}+:"
+    r"(?P<value>[^\s@\"'<>/]{1,300}+)@(?=[\w\[.%-])"
+)
 # A password in a database's address may hold a slash that should have been escaped.
 _IN_DSN = re.compile(
     r"(?:sql|postgres|mariadb|rediss?|mongodb|srv|amqps?|asyncpg|psycopg[23]?)://[^\s/:@\"'<>]{0,100}+:"
@@ -68,6 +80,7 @@ _IN_ENCODED_URL = re.compile(
 )
 _DSN = re.compile(r"(?<![\w.-])[\w.-]{1,64}+:(?P<value>[^\s@/\"']{1,128}+)@(?:tcp|unix)\(")
 _ORACLE = re.compile(r"thin:[\w$#]{1,64}+/(?P<value>[^\s@/\"']{1,128}+)@")
+_ORACLE_EASY = re.compile(r"(?<![\w$#./-])[\w$#]{1,64}+/(?P<value>[^\s@/\"']{1,128}+)@//(?=\w)")
 _GLUED_P = ("mysql", "mariadb", "sshpass", "mongo", "sqlcmd", "clickhouse", "7z ", "zip ")
 _SPACED_P = ("sshpass", "twine", " login", "mongo", "sqlcmd", "redis-cli", "ldap", "bcp ")
 _USERS = ("curl", "wget", "http ", "https ", "svn ", "ldap")
@@ -106,13 +119,16 @@ def mask_headers(text: str) -> str:
 def mask_addresses(text: str) -> str:
     """`text` with the passwords in URLs and DSNs replaced."""
     if "@" in text:
-        if "://" in text:
+        if ":/" in text:
             text = _mask(_IN_URL, text, _url)
             text = _mask(_IN_DSN, text, _password)
+            text = _mask(_IN_CUT_URL, text, _password)
         if "\\/" in text:
             text = _mask(_IN_ESCAPED_URL, text, _url)
         if "@tcp(" in text or "@unix(" in text:
             text = _mask(_DSN, text, _password)
+        if "@//" in text:
+            text = _mask(_ORACLE_EASY, text, _password)
         if "thin:" in text:
             text = _mask(_ORACLE, text, _password)
     if "%40" in text:
@@ -239,7 +255,8 @@ def _cookie(text: str, match: re.Match[str]) -> Found:
 
     start, end = match.span("value")
     if "=" not in text[start:end].rstrip("="):
-        return (start, end, "[cookie]") if is_mixed(text[start:end]) else None
+        value = text[start:end]
+        return (start, end, "[cookie]") if is_mixed(value) or looks_random(value) else None
     masked = _COOKIE_PAIR.sub(replace, text[start:end])
     return (start, end, masked) if masked != text[start:end] else None
 

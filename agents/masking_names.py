@@ -30,13 +30,14 @@ _OTHER_THING = re.compile(
     r"|prefix|regex|pattern|label|placeholder|input|form|view|message|msg|help|tests?|date|time"
     r"|timeout|created|updated|backend|handler|func|function|service|middleware|validators?"
     r"|strength|history|info|metadata|location|owner|per|line|column|start|offset|stream"
+    r"|exceptions?|encryption|encoding|method|algo|hash(?:er|ing)"
     r"|headers?|params?|words?|list|s|map|args?|lookup|generator|factory|cache|bucket|group)\Z"
 )
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _SHORT = frozenset({"pass", "pwd", "auth", "sig"})
 """Ends and beginnings of many words, so they must be words of their own: compass, author."""
 _GLUED = re.compile(
-    r"(?:db|user|my|root|admin|smtp|mail|redis|mysql|pg|ftp|proxy|http|basic|key|store|trust|ssh"
+    r"(?:db|aspx|user|my|root|admin|smtp|mail|redis|mysql|pg|ftp|proxy|http|basic|key|store|trust|ssh"
     r"|sudo|vault|login|rabbit|mongo|ldap|kafka|old|new|require|\\[nrt])\Z"
 )
 _QUERY = ("?", "&")

@@ -27,8 +27,10 @@ _MORE_OF_VARIABLE = re.compile(r"[^\s\"'`\\\x1b]*+")
 _LAST = re.compile(r"[ \t]*+[,;.)}\]\"'`]*+[ \t]*+(?:$|[\r\n\\#]|--?[a-z])", re.MULTILINE)
 _NAME_BEFORE = re.compile(r"[\w.\-]*")
 _SETTER = re.compile(r"(?:\bset_?|\bwith_?|\.)\Z", re.IGNORECASE)
-_CALLED = re.compile(r"(?<=[\w.])[({\[]|(?<==)[\"'{]")
+_CALLED = re.compile(r"(?<=[\w.!?])[({\[]|(?<==)[\"'{]")
 """Code goes on: a call, an index, another argument."""
+_OF_SQL = re.compile(r"\b(?:user|role|grant|create|alter)\b", re.IGNORECASE)
+_IS_PUBLIC = re.compile(r"publi(?:c|shable)[-_]?\Z", re.IGNORECASE)
 _LONE = frozenset(" \t\n,;{(")
 _LOOSE = frozenset({Style.COLON, Style.SPACED})
 _OF_SERVERS = re.compile(r"(?:PHP|J|php|j)\Z")
@@ -108,7 +110,7 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
     if listed and not is_argument(text, name, match, text[start:end]):
         return None
     kind = kind_of(text, name.start(), name[0], text[name.end() : match.end("tail")])
-    if kind is None:
+    if kind is None or _is_no_name(text, name, match):
         return None
     style = _style(match, sep)
     if style is Style.TIGHT and text[name.start()].isupper() and name.end() - name.start() > 1:
@@ -119,6 +121,21 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
         end = _whole_end(text, name.start(), sep, start, end)
     named = text[max(0, name.start() - 16) : match.end("tail")]
     return _exactly(kind, named, text[start:end]), start, end
+
+
+def _is_no_name(text: str, name: re.Match[str], match: re.Match[str]) -> bool:
+    """Whether it is one part of an ARN or of Maven's coordinates, prose, or of a public key."""
+    start = name.start()
+    if (
+        match["sep"] == ":"
+        and not match["tail"]
+        and not match["gap"]
+        and text[start - 1 : start] == ":"
+    ):
+        return True
+    if name[0].startswith("identified") and text[start].islower():
+        return _OF_SQL.search(text, max(0, start - 200), start) is None
+    return _IS_PUBLIC.search(text, max(0, start - 14), start) is not None
 
 
 def _exactly(kind: str, name: str, value: str) -> str:
@@ -132,6 +149,8 @@ def _is_value(
     start, end = _inside_quotes(text, match)
     value = text[start:end]
     if style is not Style.QUOTED:
+        if value.endswith("..."):
+            return False
         value = value.rstrip(".:;,")
         if _CALLED.match(text, end):
             return False

@@ -49,6 +49,11 @@ def _no_words(text: str) -> bool:
     return bool(_UPPER.search(text)) or max(map(len, text.split("-"))) >= 24
 
 
+def _placed(text: str) -> bool:
+    # Where it stands says what it is.
+    return text != ""
+
+
 @dataclass(frozen=True)
 class Rule:
     """One shape: group 1 is the secret if there is one, else the whole match."""
@@ -120,6 +125,14 @@ TOKEN_RULES: tuple[Rule, ...] = (
         "webhookb2 office.com office365.com",
         rf"(?:webhookb2|office(?:365)?\.com{_SLASH}webhook){_SLASH}"
         r"((?:[A-Za-z0-9@/_-]|\\{1,4}/|%2[Ff]|%40){40,}+)",
+        inside=True,
+    ),
+    _rule(
+        "webhook",
+        "/hooks/catch/ /v2/hook/ /webhook/send?key= /with/key/ .make.com/ .integromat.com/",
+        r"(?:/hooks/catch/[0-9]+/|/bot/v2/hook/|/webhook/send\?key=|/with/key/"
+        r"|hook\.(?:[a-z0-9]+\.)?(?:make|integromat)\.com/)([A-Za-z0-9_-]{6,}+)",
+        _placed,
         inside=True,
     ),
     _rule("stripe-key", "k_live_ k_test_", r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,}+"),

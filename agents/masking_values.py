@@ -48,7 +48,10 @@ _PROSE = frozenset(
 )
 _STAND_IN = re.compile(
     r"""\$(?:[A-Za-z_]\w*$|[{(]) | %\w+%$ | %\(?\w*\)?[sdr]$ | \{\{?|\#\{ | <[^>]*>?$ | &\w+$
-    | :|-[A-Za-z] | \#[0-9a-fA-F]{3,8}$ | \[[\w .:-]*\]+$ | \(\w* | @\w+@?$ | !\w+$ | ENC\[
+    | :|--?[A-Za-z][a-z]*(?:-[a-z]+)*(?:[=:\s]|$) | \#[0-9a-fA-F]{3,8}$ | \[[\w .:-]*\]+$
+    | \(\w* | @\w+@?$ | !\w+$ | ENC\[ | (?:id|type|src|env)=[\w./]*$
+    | (?:required|nullable|sometimes|string|confirmed)\| # of a form's field
+    | (?:xox[a-z]|sk(?:-[a-z]+)*|gh[a-z])[-_]your[-_]
     | (?:vault|op|ssm|arn|secret|awssm|gcpsm|file|https?|env|enc):
     | (?:[Yy]our|YOUR|[Ii]nsert|INSERT|[Rr]eplace|REPLACE|[Ee]nter|ENTER)[-_ ]?[A-Za-z_ -]*$
     | .*(?:\*{3}|•{2}|…|xxxx|XXXX|<[a-z_ -]+>|\.\.\.$|\$\{\{?|%[sdr](?![A-Za-z0-9])|\{\w*\})
@@ -61,7 +64,7 @@ _DOTTED = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\?\.|\.|::|->)[A-Za-z_$][\w$]*)+\Z"
 _WORDS = re.compile(r"_{0,2}[A-Za-z]+(?:[-_. ][A-Za-z]+)*_?\Z")
 _NUMBERED = re.compile(r"[A-Za-z]+(?:[-_ ][A-Za-z]+)*[-_]?[0-9]{1,2}\Z")
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_,.:/TZ+-]*(?:ms|s|m|h|d|kb|mb|gb|%)?\Z", re.IGNORECASE)
-_POINTER = re.compile(r"(?:0x[0-9a-fA-F]{1,16}|[A-Za-z][\w.$]*@[0-9a-f]{4,16})\Z")
+_POINTER = re.compile(r"(?:0x[0-9a-fA-F]{1,16}|[A-Za-z][\w.$]*@(?=[0-9]*[a-f])[0-9a-f]{5,16})\Z")
 _VERSION = re.compile(r"[v^~<>=]*[0-9]+\.[0-9]+[\w.+-]*\Z")
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:~|\.{1,2})?[/\\](?:[\w.@-]+[/\\])*[\w.@-]*(?::[0-9:]+)?\Z")
 _FILE = re.compile(r"[\w@.-]+(?:/[\w@.-]+)*\.(?:[a-z]{1,4}|json|yaml|toml)(?::[\w:]+|)\Z")

@@ -417,6 +417,24 @@ twine upload -u sam -p {password} dist/*
 contraseña: {password}
 mot de passe : {password}
 パスワード「」。トークン: {secret}
+password: {dated}
+A temporary password is generated for root@localhost: {password}
+Authorization: Bearer -l{secret}
+"token":"-g{secret}"
+https://hooks.zapier.com/hooks/catch/9182736/{secret}
+https://open.feishu.example/open-apis/bot/v2/hook/{secret}
+https://qyapi.example/cgi-bin/webhook/send?key={hex}
+https://maker.example/trigger/built/with/key/{secret}
+https://hook.eu2.make.com/{hex}
+addCookies([{ name: 'sid', value: '{secret}', domain: 'x.example' }])
+{"cookies":[{"name":"a","value":"b"},{"name":"sid","value":"{secret}"}]}
+{"acme:dbPassword":{"value":"{password}"}}
+missing "=" after "postgresql:/sam:{password}@x.example:5432/db"
+connecting with sam/{password}@//x.example:1521/DB
+RABBITMQ_ERLANG_COOKIE={secret}
+.ASPXAUTH={hex}
+{"bearer":"{secret}"}
+jdbc:sqlserver://h:1433;user=sa;password=bC3@{password};encrypt=true
 """.strip().split("\n")
 """Where secrets without a shape of their own stand; in each `\\n` is a new line."""
 
@@ -429,12 +447,13 @@ def place_cases(rng: random.Random) -> Iterator[tuple[str, str]]:
             "secret": some(rng, 40),
             "password": rng.choice(["hunter2", "Tr0ub4dor3", "x9Kq!2mZ"]),
             "hex": some(rng, 32, HEX),
+            "dated": f"Summer@{rng.randrange(2000, 2030)}",
             "basic": base64.b64encode(f"sam:{some(rng, 12)}".encode()).decode(),
         }
         text = place.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\")
         secret = next(
             fill[name]
-            for name in ("basic", "hex", "secret", "password")
+            for name in ("basic", "hex", "dated", "secret", "password")
             if "{" + name + "}" in text
         )
         for name, value in fill.items():
