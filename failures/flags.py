@@ -50,7 +50,8 @@ _FLAGS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "secret",
-            r"\b(?:password|passwd|secret|api[_-]?key|credential)s?\b\s{0,4}[=:]\s{0,4}\S"
+            r"\b(?<!using )(?:password|passwd|secret|api[_-]?key|credential)s?\b\s{0,4}[=:]\s{0,4}"
+            r"\S"
             r"|\b(?:AKIA|gh[pousr]_|glpat-|xox[abprs]-|sk-|hf_|npm_|pypi-)\w{8,}|-----BEGIN",
         ),
         ("comment", r"<!--|-->"),
@@ -67,6 +68,9 @@ _FLAGS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"|\bverify\w{0,12}\s{0,2}[=:]|ssl_?verify|strict-ssl|\bNODE_TLS|\bHUSKY\s?=|hooksPath"
             r"|\bcsrf_exempt|\bAllowAny\b|\bno(?:sec|qa)\b|eslint-disable|@?ts-(?:ignore|nocheck)"
             r"|\b0?777\b|\bone-time (?:code|password)"
+            r"|\bbypass\w{0,4}\b|\bunsigned (?:commit|package|image)|\bcures?\b|\basked for\b"
+            r"|\b(?:secret|password|token|credential|key)s?\b.{0,40}\b(?:printed|shown|console|summary"
+            r"|chat|pull request|posted|pasted)\b"
             r"|\bun(?:reviewed|approved|tested|sandboxed|scanned)\b"
             r"|--(?:insecure|privileged|unsafe|allow-root|no-sandbox|auto-approve|ignore-cert)",
         ),

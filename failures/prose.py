@@ -36,8 +36,9 @@ _DONE = (
 _ORDERS = re.compile(
     # At the beginning of a sentence, or after a word that leads over to one.
     rf"(?:^|[.!?:;,>*#\-\u2013\u2014]\s{{1,4}}|\b(?:then|and|just|simply|first|next|now|always"
-    rf"|never|instead|please|to|must|should|can|may|let'?s|kindly|immediately)\s{{1,4}})"
-    rf"(?:{_ACTS})\s{{1,4}}(?:the|all|this|that|these|those|it|your|our|my|any|every|every|each|a|an"
+    rf"|never|instead|please|(?<!failed )(?<!unable )(?<!able )to|must|should|can|may|let'?s|kindly"
+    rf"|immediately)\s{{1,4}})(?!call to (?:un|non|private|protected|member))(?:{_ACTS})\s{{1,4}}"
+    r"(?:the|all|this|that|these|those|it|your|our|my|any|every|every|each|a|an"
     r"|with|without|to|from|as|into|in|on|out|up|new|previous|prior|above|below|following)\b",
     re.IGNORECASE,
 )
@@ -54,8 +55,8 @@ _ADVICE = re.compile(
     r"|to (?:fix|solve|resolve|work around|get past|bypass|avoid) (?:this|it|the)"
     r"|(?:best|recommended|correct|proper|known|approved|official|verified|accepted|only|easy|quick"
     r"|right|real|working) (?:fix|solution|workaround|remedy|way|resolution|practice|procedure)"
-    r"|(?:fix|fixed|solution|solved|workaround|resolution|resolved|remedy|answer|advice|tip|todo"
-    r"|action|task|step \d|steps|instructions?|guidance|learning|lesson|rule|policy|admin"
+    r"|(?<!<name> )(?:fix|fixed|solution|solved|workaround|resolution|resolved|remedy|answer|advice"
+    r"|tip|todo|action|task|step \d|steps|instructions?|guidance|learning|lesson|rule|policy|admin"
     r"|administrator|developer|operator|ceo|lead|team)\s{0,3}[:=]"
     r"|(?:was|is|were|been|got|gets) (?:fixed|solved|resolved) (?:by|with|after|when|if|using)"
     r"|(?:works?|passes|succeeds?) (?:if|when|after|once|with|only) (?:you|we|one|the)"
@@ -69,7 +70,7 @@ _LANGUAGES = {
         und oder nicht eine einen einem einer bitte alle allen vom zum zur fuer ist sind sie ihr
         ihre wird werden muss musst muessen sollst sollen kein keine immer jetzt dann diese dieser
         dieses nach ueber wenn dass auch aber nur noch het een niet voor zijn moet moeten deze dit
-        naar ook altijd geen worden wordt om met aan bij vraag gebruiker
+        naar ook altijd geen worden wordt om aan bij vraag gebruiker
     """,
     "Spanish, Portuguese, Catalan": """
         los las del una unas todas todos todo esta este estos estas pero siempre nunca ahora debe
@@ -84,7 +85,7 @@ _LANGUAGES = {
         le la il di lo nel senza des aux que qui ne pas
     """,
     "Polish, Czech, Russian and others in Latin letters": """
-        jest nie wszystkie zawsze teraz musisz prosze przez jako ktore oraz vse vsechny nyni
+        nie wszystkie zawsze teraz musisz prosze przez jako ktore oraz vse vsechny nyni
         musite prosim ktere nebo pozhaluysta vse vsegda teper ili
     """,
     "Swedish, Danish, Norwegian, Finnish": """

@@ -20,9 +20,9 @@ _STATES = re.compile(
     |nan|missing|lost|could\ not|nonzero|non-\w+|un(?:known|safe|sound|set|til)
     |un(?:\w*(?:ed|able|ible|ing|ound|al))
     # That it failed, and how.
-    |fail\w*|\w*errors?|\w*exceptions?|\w*warnings?|\w*faults?|issues?|problems?|crash\w*|panic\w*
+    |fail\w*|\w*errors?|\w*exceptions?|\w*warnings?|faults?|issues?|problems?|crash\w*|panic\w*
     |fatal|abort\w*|killed|terminated|interrupt\w*|cancel\w*|brok\w*|corrupt\w*|violat\w*|vulnerab\w*
-    |stopped|exit\w*|hang|hung|leak\w*|flaky|oom|eof|segfault\w*|traceback|critical|oops|assert(?:s|ed)?
+    |stopped|exit\w*|hang|hung|asleep|leak\w*|flaky|oom\w*|eof|segfault\w*|traceback|critical|oops|assert(?:s|ed)?
     |usage|boom|stuck|down|gone|slow|g(?:ave|ives?|iving)\ up|unnecessary|unsafely|overwritten
     # That it is not what it should be.
     |expect\w*|unexpected\w*|invalid\w*|illegal\w*|incorrect\w*|wrong\w*|bad|malformed|improper\w*
@@ -38,7 +38,8 @@ _STATES = re.compile(
     |larger|longer|smaller|shorter|greater|less|more\ than|at\ least|at\ most|truncated|full|busy
     |locked|deadlock\w*|in\ use|denied|forbidden|refus\w*|reject\w*|blocked
     |disallow\w*|prohibit\w*|restrict\w*|not-\w+|closed|reset|disconnect\w*|throttl\w*|back-?off
-    |behind|changed|skipped|ignored|removed|disabled|dropped
+    |behind|changed|modified|skipped|ignored|removed|disabled|dropped|pending|in\ progress
+    |can\ only|heap\ space|\w+-exited-with-error|externally-managed-\w+|(?:is|are)\ (?:true|false)
     # What is asked for, or came instead.
     |requires?|required|needs?|needed|must|should\ (?:be|have|not|match|return)|exists?
     |but|got|received|returned|raised|thrown|would\ (?:be\ \w+(?:ed|en)|create|break|cause)
@@ -46,7 +47,9 @@ _STATES = re.compile(
     |defined|used|undef\w*|is\ of\ type|reference|extra|surplus|trailing|leftover|shape|allowed
     )(?![\w-])
     # Numbers of systems and tools.
-    |(?<![A-Za-z])(?-i:E[A-Z]{4,12}|SIG[A-Z]{3,6}|[A-Z]{1,4}\d{2,5})(?![A-Za-z])
+    |(?<![A-Za-z])(?-i:E[A-Z]{4,12}|SIG[A-Z]{3,6}|[A-Z]{1,4}\d{2,5}|[A-Z][a-z]\w{0,60}(?:Impossible|BackOff
+    |Exists|Killed|Denied|Found|Expired|Exceeded|Forbidden|Conflict|Refused|Unavailable|Unauthorized
+    ))(?![A-Za-z])
     """,
     re.IGNORECASE | re.VERBOSE,
 )
