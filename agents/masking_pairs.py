@@ -115,7 +115,7 @@ def _judge(text: str, name: re.Match[str], match: re.Match[str]) -> tuple[str, i
     style = _style(match, sep)
     if style is Style.TIGHT and text[name.start()].isupper() and name.end() - name.start() > 1:
         style = Style.VARIABLE if text[name.end() - 1].isupper() else style
-    if not _is_value(text, name, match, kind, style):
+    if not _is_value(text, name, match, kind, style, (start, end)):
         return None
     if style is not Style.QUOTED:
         end = _whole_end(text, name.start(), sep, start, end)
@@ -143,10 +143,15 @@ def _exactly(kind: str, name: str, value: str) -> str:
 
 
 def _is_value(
-    text: str, name: re.Match[str], match: re.Match[str], kind: str, style: Style
+    text: str,
+    name: re.Match[str],
+    match: re.Match[str],
+    kind: str,
+    style: Style,
+    span: tuple[int, int],
 ) -> bool:
     sep = match["sep"] or ""
-    start, end = _inside_quotes(text, match)
+    start, end = span
     value = text[start:end]
     if style is not Style.QUOTED:
         if value.endswith("..."):

@@ -17,21 +17,21 @@ _STATES = re.compile(
     r"""(?<![\w-])(?:
     # That something is not.
     not|no|non|none|never|cannot|neither|nor|without|\w+n['’]t|lacks?|lacking|absent|empty|null|nil
-    |nan|missing|lost|could\ not|nonzero|non-\w+|un(?:known|safe|sound|set|til)
-    |un(?:\w*(?:ed|able|ible|ing|ound|al))
+    |nan|missing|lost|could\ not|nonzero|non-\w+|un(?:known|safe|set)
+    |un(?:\w*(?:ed|able|ible|ing|ound|al|ly|ary))
     # That it failed, and how.
     |fail\w*|\w*errors?|\w*exceptions?|\w*warnings?|faults?|issues?|problems?|crash\w*|panic\w*
     |fatal|abort\w*|killed|terminated|interrupt\w*|cancel\w*|brok\w*|corrupt\w*|violat\w*|vulnerab\w*
     |stopped|exit\w*|hang|hung|asleep|leak\w*|flaky|oom\w*|eof|segfault\w*|traceback|critical|oops|assert(?:s|ed)?
-    |usage|boom|stuck|down|gone|slow|g(?:ave|ives?|iving)\ up|unnecessary|unsafely|overwritten
+    |usage|boom|stuck|down|gone|slow|g(?:ave|ives?|iving)\ up|overwritten
     # That it is not what it should be.
-    |expect\w*|unexpected\w*|invalid\w*|illegal\w*|incorrect\w*|wrong\w*|bad|malformed|improper\w*
+    |expect\w*|invalid\w*|illegal\w*|incorrect\w*|wrong\w*|bad|malformed|improper\w*
     |mismatch\w*|conflict\w*|incompatib\w*|inconsistent\w*|ambiguous\w*|duplicat\w*|redundant|clash\w*
     |already|twice|multiple|different|differs?|diverged|deprecated|obsolete|outdated|expired|stale
     |dubious|weak|dangling|circular|cyclic|recurs\w*|shadow\w*|redefin\w*|redeclar\w*|overrid\w*
     |implicit\w*|possibly|misplaced|misspelled|misused|mutable|suspicious|useless|negative
-    |im(?:possible|mutable|precise)|in(?:complete|sufficient|accessible|finite|secure|soluble|valid)
-    |ir(?:reversible|regular|relevant)|mis(?:sing|matched|configured)
+    |im(?:possible|mutable|precise)|in(?:complete|sufficient|accessible|finite|secure|soluble)
+    |ir(?:reversible|regular|relevant)|misconfigured
     # That it is too much, or in the way.
     |exceed\w*|reached|limit\w*|timed\ out|time-?out\w*|too\ \w+|too-?many\w*|overflow\w*|underflow
     |exhausted|out[- ]of[- ](?:memory|range|bounds|space|date|sync|order|scope|time)

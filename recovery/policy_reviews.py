@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -206,6 +206,11 @@ def next_try(tries: int, *, received_at: datetime, now: datetime) -> datetime | 
     """When a delivery that failed for the `tries`th time is tried again; None: no more."""
     at = now + BACKOFF[min(tries, len(BACKOFF)) - 1]
     return at if at <= received_at + GIVE_UP_AFTER else None
+
+
+def first_fit(author: str, reviewers: Sequence[str]) -> str | None:
+    """The first of these agents that isn't `author`'s account: nobody reviews their own work."""
+    return next((name for name in reviewers if name != agent_name(author)), None)
 
 
 def agent_name(account: str) -> str:

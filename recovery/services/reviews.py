@@ -152,8 +152,8 @@ def _create(pull: Pull, action: str, *, now: datetime) -> Dispatch:
     """
     name = policy_reviews.agent_name(pull.author)
     writer = agent_queries.active_agents().filter(name=name).first()
-    reviewers = list(agent_queries.reviewers(now=now))
-    reviewer = next((agent for agent in reviewers if agent != writer), None)
+    reviewers = {agent.name: agent for agent in agent_queries.reviewers(now=now)}
+    reviewer = reviewers.get(policy_reviews.first_fit(pull.author, list(reviewers)) or "")
     dispatch = create_dispatch(
         NewDispatch(
             title=_title(pull),
