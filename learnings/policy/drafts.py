@@ -95,7 +95,7 @@ def draft(facts: Facts) -> Draft:
 def _flags(facts: Facts) -> list[str]:
     """What speaks against telling it unread, or that words were left out."""
     flags = template_flags(facts.template)
-    if flags == [UNSTATED] and (facts.tool_code or facts.error_class):
+    if flags == [UNSTATED] and safe_name(facts):
         return [SHORTENED]
     return flags or ([SHORTENED] if is_shortened(facts.template) else [])
 

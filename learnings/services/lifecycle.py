@@ -23,7 +23,7 @@ from learnings.policy.lasting import with_hash
 from learnings.services import documents
 from learnings.services.guidance import sync_guidance
 from learnings.services.news import announce, announce_revision
-from learnings.services.owners import News
+from learnings.services.owners import Notice
 from learnings.states import LEARNING_MOVES, TOLD, LearningStatus
 
 BY_HAND = "Retired by hand."
@@ -125,13 +125,13 @@ def resolved(learning: Learning, *, at: datetime) -> None:
     learning.save(update_fields=["status", "watch_since", "resolved_at", *_COUNTERS])
 
 
-def watch(learning: Learning, *, now: datetime) -> News:
+def watch(learning: Learning, *, now: datetime) -> Notice:
     """It came back to agents that had been told: it is told on; what its owner has to hear."""
     _move(learning, LearningStatus.WATCH)
     learning.watch_since = now
     learning.save(update_fields=["status", "watch_since"])
     since = learning.recurrence_from or now
-    return News(
+    return Notice(
         learning=learning,
         text=f"doesn't hold: {learning.exposed_repeats} failures since {since:%Y-%m-%d %H:%M} UTC"
         " of agents that had been told. Revise its rule, resolve its failures, or retire it.",

@@ -19,7 +19,7 @@ MOST_OWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class News:
+class Notice:
     """What an owner has to hear of a learning."""
 
     learning: Learning
@@ -29,7 +29,7 @@ class News:
     """Said once for each."""
 
 
-def tell_owners(news: Sequence[News], *, of_more: str, now: datetime) -> None:
+def tell_owners(news: Sequence[Notice], *, of_more: str, now: datetime) -> None:
     """Write to the owner of each, else to the lead, else to #dev.
 
     Beyond MOST_OWN for one of them a single message names the others by their numbers: "12 more
@@ -44,20 +44,20 @@ def tell_owners(news: Sequence[News], *, of_more: str, now: datetime) -> None:
         send_messages(said, now=now)
 
 
-def _by_hearer(news: Sequence[News], *, now: datetime) -> dict[Agent | Channel, list[News]]:
+def _by_hearer(news: Sequence[Notice], *, now: datetime) -> dict[Agent | Channel, list[Notice]]:
     names = {one.learning.owner for one in news}
     owners = {owner.name: owner for owner in agent_queries.active_agents().filter(name__in=names)}
     hearers: dict[str, Agent | Channel] = {**owners}
     if orphans := names - owners.keys():
         stand_in = agent_queries.lead(now=now) or team_channel(now=now)
         hearers |= dict.fromkeys(orphans, stand_in)
-    found: defaultdict[Agent | Channel, list[News]] = defaultdict(list)
+    found: defaultdict[Agent | Channel, list[Notice]] = defaultdict(list)
     for one in news:
         found[hearers[one.learning.owner]].append(one)
     return found
 
 
-def _words(to: Agent | Channel, news: Sequence[News], of_more: str) -> list[Words]:
+def _words(to: Agent | Channel, news: Sequence[Notice], of_more: str) -> list[Words]:
     said = [
         Words(
             text=f"Learning {one.learning.pk} “{plain_line(one.learning.title)}” {one.text}",

@@ -18,7 +18,7 @@ from learnings.models import Learning
 from learnings.policy.lasting import MOST_REPEATS, REPEAT_SPAN, to_watch
 from learnings.services import lifecycle
 from learnings.services.coverage import COVERED
-from learnings.services.owners import News, tell_owners
+from learnings.services.owners import Notice, tell_owners
 from learnings.services.parts import AT_ONCE, parts
 from learnings.states import LearningStatus
 
@@ -133,8 +133,8 @@ def note_ended(found: Sequence[tuple[int, datetime, bool]], *, now: datetime) ->
     return did
 
 
-def _regressed(learning: Learning, at: datetime) -> News:
-    return News(
+def _regressed(learning: Learning, at: datetime) -> Notice:
+    return Notice(
         learning=learning,
         text=f"regressed: what it is about was resolved on {at:%Y-%m-%d %H:%M} UTC, and has failed"
         " again since.",

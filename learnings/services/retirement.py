@@ -19,7 +19,7 @@ from learnings.services import documents, lifecycle
 from learnings.services.coverage import COVERED
 from learnings.services.guidance import sync_guidance
 from learnings.services.locks import wait_for_turn
-from learnings.services.owners import News, tell_owners
+from learnings.services.owners import Notice, tell_owners
 from learnings.services.parts import AT_ONCE, parts
 from learnings.states import LearningStatus, RevisionStatus
 
@@ -69,7 +69,7 @@ def ask_reviews(*, now: datetime) -> list[int]:
     """Ask owners once whether what is past its review shall be told on; the ids."""
     rows = list(review_due(now=now).order_by("review_at").select_for_update(of=("self",))[:AT_ONCE])
     news = [
-        News(
+        Notice(
             learning=row,
             text=f"is past its review of {row.review_at:%Y-%m-%d}."
             " Is it still right? Revise or retire it if not; until then it is told on.",

@@ -6,7 +6,9 @@ import pytest
 
 from failures.flags import UNSTATED, template_flags
 from failures.naming import public_name
+from failures.states import ErrorType
 from failures.stating import stated
+from learnings.policy.drafts import Facts, draft
 
 
 @pytest.mark.parametrize(
@@ -90,3 +92,12 @@ def test_a_gate_that_is_said_to_be_needless_is_flagged(line):
 @pytest.mark.parametrize("line", ["x: " * 3_000, "un" * 5_000, "not " * 3_000, " " * 10_000])
 def test_long_lines_end(line):
     assert len(stated(line)) <= len(line)
+
+
+@pytest.mark.parametrize(
+    ("code", "flags"),
+    [("prefer-const", ["shortened"]), ("", [UNSTATED]), ("bypass-the-review", [UNSTATED])],
+)
+def test_a_line_without_a_statement_is_told_only_where_a_code_names_it(code, flags):
+    line = "Prefer <str> over <str>."
+    assert draft(Facts(error_type=ErrorType.BUILD, template=line, tool_code=code)).flags == flags
