@@ -68,6 +68,7 @@ def test_a_line_that_states_nothing_is_flagged_and_named_by_its_code_alone():
 
 def test_what_is_behind_the_failure_may_be_polite_but_not_dangerous():
     assert template_flags("Cannot find <str>. Please try <str> or <str>.") == []
+    assert template_flags("Access denied for user <str> (using password: YES)") == []
     assert template_flags("You must log in: <str> is missing") == ["addressed"]
     assert template_flags("Cannot find <str>. See https://x.example") == ["url"]
 
